@@ -1,0 +1,1 @@
+"""One module per platform behind one small protocol, and the HTTP client they share."""

@@ -1,0 +1,180 @@
+"""The seam between invbi and a platform: what every channel module offers, and the facts it states as data.
+
+A platform is added by one module that holds a `FACTS` table and a class with the methods of `Channel`, and one row in
+`channels.registry`. Nothing else changes.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import polars as pl
+
+from invbi_pipeline.domain.words import Basis, CorrectionKind, Dataset
+
+__all__ = [
+    "Channel",
+    "Clock",
+    "Event",
+    "Facts",
+    "Health",
+    "Limit",
+    "Reading",
+    "Write",
+    "WriteOutcome",
+    "WriteResult",
+]
+
+
+class Clock(Protocol):
+    """Time, handed in: `now` is UTC, `sleep` waits on this clock (a simulated world may let it pass at once)."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A published rate limit of one operation: a bucket of `burst` requests (or points) that refills at `rate` per second."""
+
+    operation: str
+    rate: float
+    burst: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of a platform whoever uses it. Rows, not ifs; each with its source in the module that states it."""
+
+    platform: str
+    datasets: frozenset[Dataset]  # what it can be asked for
+    basis: Basis
+    per_location: bool  # keeps one number per location
+    writes: frozenset[CorrectionKind]
+    write_batch: int  # most corrections in one call
+    compare_and_set: bool
+    version_is_ordered: bool  # its versions or change times tell which number is newer
+    bulk_above: int  # listings beyond which the bulk route is cheaper than paging
+    limits: tuple[Limit, ...]
+    overlap: timedelta  # how far an incremental read goes back behind its cursor
+    order_lag: timedelta  # floors of design.md section 2
+    read_lag: timedelta
+    visibility_lag: timedelta
+    secrets: Mapping[str, str]  # purpose -> what it is, e.g. {"token": "Admin API access token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read returned.
+
+    `frames` maps a wall frame's name (`domain.frames.WALL`) to a frame with exactly those columns, every one a String
+    (null where the platform said nothing; times ISO 8601 with offset; flags "true"/"false"), plus `payload`: the row as
+    the platform sent it, JSON, buyers' personal fields removed.
+    """
+
+    dataset: Dataset
+    frames: Mapping[str, pl.DataFrame]
+    cursor: str  # hand it back as `since` to go on; opaque
+    full: bool  # everything the platform has (absence means it has no more of it), not only what changed
+    complete: bool  # paging reached its end
+    began_at: datetime  # our clock
+    ended_at: datetime  # our clock
+    platform_time: datetime  # the platform's clock when the answer was begun (its Date header): how far this read reaches
+    requests: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One correction as a channel needs it."""
+
+    correction_id: str
+    kind: CorrectionKind
+    listing_key: str
+    location_key: str
+    quantity: int  # set: the number to show; post: the signed delta
+    compare: int | None  # set, where the platform compares: the raw number we read
+    idempotency_key: str
+    reference: str = ""  # post: "<system>/<movement_id>"
+    occurred_at: datetime | None = None  # when the truth behind it was measured
+    urgent: bool = False  # lowers an oversell: not by the slow bulk route
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """The three results of a write, and what only a compare-and-set adds."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # the platform said no; nothing moved; trying the same again changes nothing
+    STALE = "stale"  # compare-and-set: the number moved since we read it; read, decide again, never force
+    RETRY = "retry"  # nothing moved (throttled, an open breaker, another row of the batch); may be sent again
+    AMBIGUOUS = "ambiguous"  # it may have happened: only reading back can tell
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    correction_id: str
+    outcome: str  # one of WriteOutcome
+    answered_at: datetime | None  # the platform's clock in its answer
+    code: str = ""
+    message: str = ""  # redacted
+    answer: str = ""  # what the platform answered about this row, redacted JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What `check` found out: each row is (what, ok, what to do about it)."""
+
+    system: str
+    rows: tuple[tuple[str, bool, str], ...]
+    clock_skew: timedelta = timedelta(0)
+    listings: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return all(ok for _, ok, _ in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A webhook delivery, verified: a hint about what to read again."""
+
+    system: str
+    delivery_id: str
+    topic: str
+    listing_keys: tuple[str, ...] = ()
+    order_ids: tuple[str, ...] = ()
+    occurred_at: datetime | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """One configured system. Methods raise the errors of `invbi_pipeline.errors`; an outage raises, never returns nothing."""
+
+    system: str
+    facts: Facts
+
+    async def check(self) -> Health:
+        """Call the cheapest endpoints that prove access, locations and clock."""
+        ...
+
+    async def read(self, dataset: Dataset, since: str = "") -> Reading:
+        """Read one dataset: everything when `since` is empty, else what changed since that cursor, with an overlap."""
+        ...
+
+    async def read_back(self, points: Sequence[tuple[str, str]]) -> Reading:
+        """Read the stock of these (listing_key, location_key) now; a STOCK frame of just these rows."""
+        ...
+
+    def write(self, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
+        """Send corrections in batches of the platform's size; yield each result as soon as it is known, each exactly once."""
+        ...
+
+    def parse_event(self, headers: Mapping[str, str], body: bytes, url: str) -> Event:
+        """Verify the delivery's signature over the raw body and say what it is about. Raises `Refused` on a bad signature."""
+        ...
+
+    async def aclose(self) -> None: ...
