@@ -1,0 +1,76 @@
+"""The dashboard as one self-contained HTML page: no scripts, no network, everything from outside escaped."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from invbi_pipeline.dashboard.charts import codes_chart, history_chart
+from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard
+
+__all__ = ["render_html", "write_html"]
+
+# A page is read, not computed with: longer tables are in the workbook and the sheet, and the page says so.
+_MOST_ROWS: Final = 250
+_TONE_OF_MARK: Final[Mapping[str, str]] = {f"{s.mark} {s.word}": str(s.tone) for s in SIGNS.values()}
+
+
+def render_html(dashboard: Dashboard) -> str:
+    """Return the page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    env = Environment(
+        loader=PackageLoader("invbi_pipeline.dashboard", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    env.filters["cell"] = _cell
+    env.filters["ago"] = _ago
+    env.filters["percent"] = _percent
+    page = env.get_template("dashboard.html.j2")
+    return page.render(
+        d=dashboard,
+        signs=SIGNS,
+        tone_of=_TONE_OF_MARK,
+        history=Markup(history_chart(dashboard)),  # noqa: S704  drawn by vl-convert from numbers and our own words
+        codes=Markup(codes_chart(dashboard)),  # noqa: S704  the same
+        tabs=[dashboard.exceptions, dashboard.corrections, dashboard.parity],
+        most=_MOST_ROWS,
+    )
+
+
+def write_html(dashboard: Dashboard, path: Path) -> None:
+    """Write the page; readers of the old one never see half of the new one."""
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(render_html(dashboard), encoding="utf-8")
+    fresh.replace(path)
+
+
+def _cell(value: Any, column: Column) -> str:
+    if value is None:
+        return "unpriced" if column.kind == "money" else ""
+    if isinstance(value, datetime):
+        return value.strftime("%d %b %H:%M")
+    if column.kind == "int":
+        return f"{value:,}"
+    if column.kind == "money":
+        return f"{value:,.2f}"
+    if column.kind == "hours":
+        return f"{value:,.1f}"
+    return str(value)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,90 @@
+"""A small dashboard of every kind of row, for the renderers' tests."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from invbi_pipeline.dashboard.model import (
+    CHANNELS,
+    CORRECTIONS_TAB,
+    FINDINGS_TAB,
+    HISTORY,
+    MATRIX,
+    Dashboard,
+    DashboardInputs,
+    build,
+)
+
+__all__ = ["FORMULA", "NOW", "example_dashboard", "example_inputs"]
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+FORMULA = '=HYPERLINK("http://evil.example","click")'
+
+
+def example_inputs() -> DashboardInputs:
+    """Two channels, five SKUs, three findings (one with a formula for a title), two corrections, three runs."""
+    runs = [(f"r{i}", NOW - timedelta(minutes=5 * (3 - i)), 10, 7 + i) for i in range(3)]
+    channels = [
+        ("shopify_uk", "shopify", "auto", "believed", "", NOW - timedelta(seconds=40), 30, 6, 6, 5),
+        ("amazon_uk", "amazon", "approve", "truncated", "read 12 of 400 rows", NOW - timedelta(hours=2), 120, 4, 4, 4),
+    ]
+    matrix = [
+        ("MUG-RED", "Mug, red", "shopify_uk", "soho", "11", 5, 3, 2, "drifted"),
+        ("MUG-RED", "Mug, red", "amazon_uk", "", "MUG-RED", 3, 3, 0, "agreed"),
+        ("TEE-M", FORMULA, "shopify_uk", "soho", "12", 0, 4, -4, "push_due"),
+        ("TEE-L", "Tee L", "shopify_uk", "soho", "13", None, 4, None, "unknown"),
+        ("", "", "amazon_uk", "", "=1+1", 7, None, None, "unmapped"),
+    ]
+    findings = [
+        (
+            "f1",
+            "high",
+            "oversell_risk",
+            "shopify_uk",
+            "soho",
+            "MUG-RED",
+            "11",
+            "Mug, red",
+            2,
+            19.0,
+            "2 units too many.",
+            "Lower it.",
+            NOW,
+            "open",
+            "",
+        ),
+        ("f2", "high", "unmapped_listing", "amazon_uk", "", "", "=1+1", FORMULA, 7, None, FORMULA, "Map it.", NOW, "open", "sam"),
+        (
+            "f3",
+            "medium",
+            "undersell",
+            "shopify_uk",
+            "soho",
+            "TEE-M",
+            "12",
+            "Tee",
+            4,
+            60.0,
+            "4 held back.",
+            "Raise it.",
+            NOW,
+            "open",
+            "",
+        ),
+    ]
+    corrections = [
+        (NOW, "shopify_uk", "soho", "MUG-RED", "11", "set", 5, 3, "verified", "lower an oversell", "", NOW),
+        (NOW, "shopify_uk", "soho", "TEE-M", "12", "set", 0, 4, "held", "raise", "first look", None),
+    ]
+    return DashboardInputs(
+        history=pl.DataFrame(runs, schema={k: HISTORY[k] for k in ("run_id", "ended_at", "comparable", "agreed")}, orient="row"),
+        channels=pl.DataFrame(channels, schema=dict(CHANNELS), orient="row"),
+        matrix=pl.DataFrame(matrix, schema=dict(MATRIX), orient="row"),
+        findings=pl.DataFrame(findings, schema=dict(FINDINGS_TAB), orient="row"),
+        corrections=pl.DataFrame(corrections, schema=dict(CORRECTIONS_TAB), orient="row"),
+    )
+
+
+def example_dashboard() -> Dashboard:
+    """Return the dashboard of `example_inputs`."""
+    return build(example_inputs(), title="Sandbox <b>Outfitters</b>", currency="GBP", now=NOW)

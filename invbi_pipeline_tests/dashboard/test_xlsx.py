@@ -1,0 +1,54 @@
+"""The workbook: opens without complaint, and nothing from outside becomes a formula."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from invbi_pipeline.dashboard.xlsx import write_xlsx
+from invbi_pipeline_tests.dashboard.example import FORMULA, example_dashboard
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Path:
+    path = tmp_path / "dashboard.xlsx"
+    write_xlsx(example_dashboard(), path)
+    return path
+
+
+def test_it_has_the_four_tabs_with_frozen_headers_and_filters(workbook: Path) -> None:
+    book = openpyxl.load_workbook(workbook)
+    assert book.sheetnames == ["Overview", "Parity", "Exceptions", "Corrections"]
+    for title in book.sheetnames[1:]:
+        assert book[title].freeze_panes == "B2"
+        assert book[title].auto_filter.ref is not None
+
+
+def test_text_that_looks_like_a_formula_stays_text(workbook: Path) -> None:
+    cells = [cell for row in openpyxl.load_workbook(workbook)["Exceptions"].iter_rows() for cell in row]
+    formulas = [cell for cell in cells if cell.data_type == "f"]
+    assert formulas == []
+    assert FORMULA in {cell.value for cell in cells}
+
+
+def test_numbers_are_numbers_and_not_text(workbook: Path) -> None:
+    parity = openpyxl.load_workbook(workbook)["Parity"]
+    assert parity["C2"].data_type == "n"
+
+
+@pytest.mark.slow
+def test_an_office_program_opens_it_without_errors(workbook: Path) -> None:
+    soffice = shutil.which("soffice")
+    if soffice is None:
+        pytest.skip("there is no LibreOffice here (the distribution's package `libreoffice-calc`)")
+    profile = f"-env:UserInstallation={(workbook.parent / 'profile').as_uri()}"
+    done = subprocess.run(
+        [soffice, profile, "--headless", "--convert-to", "pdf", "--outdir", str(workbook.parent), str(workbook)],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert workbook.with_suffix(".pdf").stat().st_size > 0
