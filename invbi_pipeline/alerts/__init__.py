@@ -1,0 +1,1 @@
+"""Telling people without being asked, through one library that reaches Slack, e-mail, Teams and webhooks."""
