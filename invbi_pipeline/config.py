@@ -63,6 +63,7 @@ class FileSource(_Strict):
     status: dict[str, str] = {}  # the file's status text (case and outer spaces ignored) -> our word
     skip_rows: Units = 0
     header: Literal["auto", "first", "none"] = "first"  # auto: the first row that names every mapped column
+    until: str = ""  # tables stacked in one file: this one ends before the first row that has a field of exactly this text
     sheet: str = ""
     encoding: str = "utf-8"
     delimiter: str = ""
@@ -75,7 +76,7 @@ class SystemConfig(_Strict):
     """A connection to one platform account."""
 
     platform: str
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    roles: tuple[Role, ...]
     mode: Mode = Mode.OBSERVE
     base_url: str = ""
     account: str = ""  # shop domain, seller id, ...
@@ -230,6 +231,8 @@ class Config(_Strict):
             for place_name in (*system.sells_from, *filter(None, [system.default_location])):
                 if place_name not in self.locations:
                     wrong.append(f"systems.{name}: no location is called {place_name!r}")
+            if not system.roles:
+                wrong.append(f"systems.{name}.roles: name at least one of {', '.join(Role)}")
             if system.platform == "files" and not system.files:
                 wrong.append(f"systems.{name}.files: a system of platform 'files' needs at least one dataset")
         if wrong:

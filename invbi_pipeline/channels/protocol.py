@@ -72,7 +72,8 @@ class Reading:
 
     `frames` maps a wall frame's name (`domain.frames.WALL`) to a frame with exactly those columns, every one a String
     (null where the platform said nothing; times ISO 8601 with offset; flags "true"/"false"), plus `payload`: the row as
-    the platform sent it, JSON, buyers' personal fields removed.
+    the platform sent it, JSON, buyers' personal fields removed. A frame may carry one more column, `row_number` (Int64):
+    where in the source the row stands, counted from 1 at the top of the file; channels that read files always give it.
     """
 
     dataset: Dataset
@@ -85,6 +86,7 @@ class Reading:
     platform_time: datetime  # the platform's clock when the answer was begun (its Date header): how far this read reaches
     requests: int = 0
     warnings: tuple[str, ...] = ()
+    rejected: pl.DataFrame | None = None  # rows the channel itself judged unusable: dataset, row_number, reason, payload
 
 
 @dataclass(frozen=True, slots=True)

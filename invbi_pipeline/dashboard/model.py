@@ -12,11 +12,10 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from invbi_pipeline.domain.frames import UTC, Schema
-from invbi_pipeline.domain.words import PointState, Severity
+from invbi_pipeline.domain.words import COMPARABLE, PointState, Severity
 
 __all__ = [
     "CHANNELS",
-    "COMPARABLE",
     "CORRECTIONS_TAB",
     "FINDINGS_TAB",
     "HISTORY",
@@ -92,15 +91,6 @@ CORRECTIONS_TAB: Final[Schema] = {
     "verified_at": UTC,
 }
 
-# States whose numbers can be compared: the denominator of the parity rate.
-COMPARABLE: Final = (
-    PointState.AGREED,
-    PointState.PUSH_DUE,
-    PointState.DRIFTED,
-    PointState.CONVERGED,
-    PointState.DIVERGED,
-    PointState.FIRST_LOOK,
-)
 _RANK: Final = {Severity.CRITICAL: 0, Severity.HIGH: 1, Severity.MEDIUM: 2, Severity.LOW: 3}
 
 

@@ -6,7 +6,9 @@ Three layers:
   `MOVEMENTS` and `LOCATIONS`, every one still a string as the platform wrote it, plus `payload` (JSON, buyers' personal
   fields removed). `store.walls` types them; rows that fail go to quarantine with their reason.
 * **Truth frames**: `MAPPINGS`, `KITS`, `ANCHORS`, `POSITIONS`, `RESERVATIONS`, `OFFERS`.
-* **Recon frames**: `BASES`, `CONTAINED`, `FLIGHTS`, `LOOKS`, `POINTS`, `FINDINGS`, `CORRECTIONS`, `FEEDS`.
+* **Configuration frames**: `SYSTEMS`, `PLACES`, `SKU_MAP`, `KIT_ROWS`, `POLICIES`, `PRICES`, `RATES`: what people declared.
+* **Recon frames**: `BASES`, `CONTAINED`, `FLIGHTS`, `FLIGHT_ENDS`, `LOOKS`, `UNJUDGED`, `POINTS`, `FINDINGS`,
+  `CORRECTIONS`, `FEEDS`.
 
 Conventions: quantities are Int64 in whole units; times are UTC Datetime("us", "UTC"); money is Float64 in the named currency.
 `location` is a configured location's name; `location_key` is what the platform calls it; the empty string means that the
@@ -22,13 +24,17 @@ import polars as pl
 __all__ = [
     "ANCHORS",
     "BASES",
+    "CANDIDATES",
     "CONTAINED",
     "CORRECTIONS",
     "EFFECTS",
     "FEEDS",
     "FINDINGS",
     "FLIGHTS",
+    "FLIGHT_ENDS",
+    "HELD",
     "KITS",
+    "KIT_ROWS",
     "LISTINGS",
     "LOCATIONS",
     "LOOKS",
@@ -36,13 +42,23 @@ __all__ = [
     "MOVEMENTS",
     "OBSERVATIONS",
     "OFFERS",
+    "OPENINGS",
     "ORDER_LINES",
+    "PLACES",
     "POINTS",
     "POINT_KEY",
+    "POLICIES",
     "POSITIONS",
+    "POSTED",
+    "PRICES",
     "QUARANTINE",
+    "RATES",
     "RESERVATIONS",
+    "SKU_MAP",
     "STOCK",
+    "SYSTEMS",
+    "UNBOOKED",
+    "UNJUDGED",
     "UTC",
     "WALL",
     "Schema",
@@ -160,6 +176,65 @@ FEEDS: Final[Schema] = {  # one row a system: what this run may believe of it
     "read_lag_s": _int,
     "visibility_lag_s": _int,
     "blind_since": UTC,  # our clock: since when it could not be read; null while it can
+    "clock_skew_s": _money,  # its clock less ours at the exchange; null where it states no time
+}
+
+# --- configuration: what people declared ----------------------------------------------------------------------------------
+
+SYSTEMS: Final[Schema] = {  # one row a system (see domain.declared)
+    "system": _text,
+    "platform": _text,
+    "counts": _flag,
+    "sells": _flag,
+    "absorbs": _text,  # words.Absorbs
+    "basis": _text,  # words.Basis
+    "booking_lag_s": _int,  # seconds
+    "sells_from": pl.List(pl.String()),
+    "default_location": _text,  # empty: none
+    "per_location": _flag,  # keeps one number per location
+    "keys_are_skus": _flag,  # an empty raw SKU means that the listing key is the code itself (files, seller SKUs)
+    "sku_fallback": _flag,  # a code that equals a master sku maps exactly
+    "has_ledger": _flag,  # its own movements are read, so what it booked is decided by id
+    "has_orders": _flag,  # its own orders are read
+}
+
+PLACES: Final[Schema] = {  # one row a configured location
+    "location": _text,
+    "kind": _text,  # words.LocationKind
+    "counted_by": _text,
+    "safety_stock": _int,
+    "sellable": _flag,
+}
+
+SKU_MAP: Final[Schema] = {"system": _text, "listing_key": _text, "sku": _text, "units": _int}  # system empty: any
+
+KIT_ROWS: Final[Schema] = {"kit_sku": _text, "component_sku": _text, "quantity": _int}  # as declared: may nest
+
+POLICIES: Final[Schema] = {  # an empty selector means any
+    "channel": _text,
+    "location": _text,
+    "category": _text,
+    "sku": _text,
+    "valid_from": UTC,
+    "valid_to": UTC,  # exclusive
+    "name": _text,  # domain.policies.NAMES
+    "value": _int,
+}
+
+PRICES: Final[Schema] = {"sku": _text, "price": _money, "cost": _money, "currency": _text, "category": _text}
+
+RATES: Final[Schema] = {"currency": _text, "rate": _money}  # units of the reporting currency for one unit of `currency`
+
+HELD: Final[Schema] = {"location": _text, "sku": _text, "units": _int}  # unavailable (damaged, on hold) or incoming units
+
+POSTED: Final[Schema] = {  # our own posts so far, from the outbox
+    "system": _text,  # the owner they were posted to
+    "movement_ref": _text,  # "<system>/<movement_id>"
+    "listing_key": _text,
+    "location": _text,
+    "units": _int,  # signed, listing units
+    "sent_at": UTC,  # the owner's clock in its answer
+    "state": _text,  # words.CorrectionState: sending | accepted | ambiguous | verified
 }
 
 # --- truth ---------------------------------------------------------------------------------------------------------------
@@ -183,6 +258,35 @@ ANCHORS: Final[Schema] = {
     "on_hand": _int,
     "kind": _text,  # book | count
     "anchored_at": UTC,  # the owner's clock
+}
+
+OPENINGS: Final[Schema] = {  # the first anchor ever of each shelf, kept for good
+    "location": _text,
+    "sku": _text,
+    "system": _text,
+    "on_hand": _int,
+    "opened_at": UTC,  # the owner's clock
+}
+
+UNBOOKED: Final[Schema] = {  # movements that the owner's system lacks and learns only from us (absorbs = writeback)
+    "system": _text,  # the owner, to which the movement is posted
+    "listing_key": _text,  # the owner's
+    "location": _text,
+    "sku": _text,
+    "units": _int,  # signed, in the owner's listing units
+    "movement_ref": _text,  # "<system>/<movement_id>"; with listing_key it is unique (a kit moves several components)
+    "occurred_at": UTC,  # the clock of the system that says so
+}
+
+CANDIDATES: Final[Schema] = {  # what the truth half noticed; domain.findings makes FINDINGS of them
+    "code": _text,
+    "system": _text,
+    "listing_key": _text,
+    "location": _text,
+    "sku": _text,
+    "units": _int,  # null where the trouble is not a number of units
+    "cause": _text,  # one sentence
+    "evidence": _text,  # JSON
 }
 
 RESERVATIONS: Final[Schema] = {
@@ -227,6 +331,9 @@ OFFERS: Final[Schema] = {  # one row a point that sells; every deduction shown, 
     "offer": _int,  # null: unknown (no location of the pool is anchored)
     "policy": _text,  # which policy row won, for each value: JSON {value: "where"}
     "falling_only": _flag,  # an owner in the pool is blind: the offer may only fall
+    "held_nowhere": _int,  # deducted from the pool: reservations that no location holds yet
+    "channel_offer": _int,  # the listing's offer over all its locations (equals `offer` where there is one number)
+    "own_open": _int,  # the channel's own open units that this pool deducted, in listing units (gross platforms add them)
 }
 
 # --- recon ---------------------------------------------------------------------------------------------------------------
@@ -237,28 +344,44 @@ BASES: Final[Schema] = {  # one row a point: the number on which both sides veri
     "location": _text,
     "base": _int,  # raw: may be negative
     "version": _text,
-    "as_of": UTC,  # contains every effect stamped up to here (platform clock); null: only those in CONTAINED
-    "why": _text,  # first_look | agreed | verified | converged | flight_ended | accepted
+    "as_of": UTC,  # contains every effect stamped up to here (platform clock), and those in CONTAINED
+    "why": _text,  # first_look | new_listing | agreed | verified | converged | flight_ended | accepted
     "moved_at": UTC,  # our clock
+    "observed_at": UTC,  # the platform's time of the look that moved it last; older looks are never compared with it
+    "sent_at": UTC,  # the platform's time of the last push that landed; null before any
+    "first_look_at": UTC,  # the platform's time of the first look; null once a push was verified or a person accepted
+    "blur_from": UTC,  # effects stamped between these two may or may not be in the number: a send and its visibility lag,
+    "blur_to": UTC,  # ... or the read lag of the look it was taken at; null where there is no such doubt
     "withheld": _int,  # units the last verified push withheld as unseen sales and that are not yet explained
-    "withheld_until": UTC,  # the platform's time of that send
+    "withheld_until": UTC,  # the platform's time of that send: complete up to here, what is left is drift
+    "known_from": UTC,  # which effects explain withheld units: those stamped after this,
+    "known_to": UTC,  # ... up to here (how far the read reached behind that push),
+    "known_units": _int,  # ... beyond this sum, which was known when it was planned
+    "returns": _int,  # of our verified pushes, after how many in a row the number was changed by something unexplained
+    "returned_at": UTC,  # the last such push (its platform's time)
+    "lost": _int,  # of our accepted pushes, how many in a row never landed
 }
 
 CONTAINED: Final[Schema] = {  # effects a base contains although stamped after `as_of` (or lacks although before: contained=false)
     "system": _text,
     "listing_key": _text,
     "location": _text,
+    "look_at": UTC,  # null: the base's own; else the copy that the unjudged look of this time was read against
     "effect_id": _text,
     "contained": _flag,
 }
 
-FLIGHTS: Final[Schema] = {  # pushes not yet ended, from the outbox
+FLIGHTS: Final[Schema] = {  # pushes not yet ended, from the outbox (`points.flights`)
     "correction_id": _text,
     "system": _text,
     "listing_key": _text,
     "location": _text,
     "target": _int,  # the candidate's number: what a read shows once it landed
+    "contains_to": UTC,  # contains every effect stamped up to here: the send (net), or the read behind it (gross)
     "withheld": _int,
+    "known_from": UTC,  # see BASES
+    "known_to": UTC,
+    "known_units": _int,
     "sent_at": UTC,  # the platform's time in its answer (our clock where it gave none)
     "send_ended_at": UTC,  # our clock
     "state": _text,  # sending | accepted | ambiguous
@@ -271,8 +394,43 @@ LOOKS: Final[Schema] = {  # one row a point: the last judged look, for the two-l
     "unexplained": _int,
     "confirmed": _int,  # what two judged looks agree on: the smaller in size, 0 when they do not
     "judged_at": UTC,  # the observation's time
+    "since": UTC,  # the platform's time of the last agreement before it: the change happened after this
     "looks": _int,  # how many judged looks in a row had this sign
-    "gap": _int,
+    "first_at": UTC,  # the first of them
+    "previous_at": UTC,  # the last but one of them; null when there is but one
+    "gap": _int,  # how far the number stood from the offer once all that was known and in flight had been applied
+    "gap_looks": _int,  # how many judged looks in a row had a gap of this sign
+}
+
+UNJUDGED: Final[Schema] = {  # at most one look a point that waits for the order feed; one row a candidate it was read against
+    "system": _text,
+    "listing_key": _text,
+    "location": _text,
+    "observed_at": UTC,
+    "reach": UTC,  # the end of its read on the platform's clock
+    "raw": _int,
+    "unexplained": _int,  # as it seemed then
+    "gap": _int,  # as it stood then
+    "since": UTC,
+    "correction_id": _text,  # empty: the base; else the flight
+    "rank": _int,  # 0: the base; then the flights, oldest first
+    "number": _int,
+    "as_of": UTC,
+    "blur_from": UTC,
+    "blur_to": UTC,
+    "absolute_at": UTC,  # the last send this candidate rests on
+    "window_from": UTC,  # the flights of that look: first send ...
+    "window_to": UTC,  # ... to the last visibility lag
+}
+
+FLIGHT_ENDS: Final[Schema] = {  # what this run's looks say of each push that was in flight
+    "correction_id": _text,
+    "system": _text,
+    "listing_key": _text,
+    "location": _text,
+    "outcome": _text,  # verified | not_landed | mismatched | superseded (overtaken by a newer push that landed) | still
+    "read_back": _int,  # the platform's raw number; null while nothing could be compared
+    "observed_at": UTC,
 }
 
 POINTS: Final[Schema] = {
@@ -281,23 +439,43 @@ POINTS: Final[Schema] = {
     "listing_key": _text,
     "location": _text,
     "sku": _text,
-    "base": _int,
+    "base": _int,  # raw number of the candidate it was compared with
     "expected": _int,
     "reported": _int,
-    "offer": _int,
+    "offer": _int,  # less `withheld`
     "unexplained": _int,
     "pending": _int,
     "gap": _int,
     "state": _text,  # words.PointState
     "judged": _flag,
     "confirmed": _int,
-    "withhold": _int,
-    "target": _int,  # what a push now would send; null: nothing to send
+    "withheld": _int,  # units that an earlier push withheld as unseen sales and that keep the offer lower
+    "withhold": _int,  # units a push now would withhold, `withheld` included
+    "target": _int,  # what a shopper should see after a push; null: nothing to send
+    "send": _int,  # the value to send (on a gross platform the target plus its own reserved units); null: nothing to send
+    "standing": _int,  # what the number comes to once all known effects and pushes in flight have been applied
     "raw": _int,  # the platform's number as it stands, for compare-and-set
     "version": _text,
     "in_flight": _int,  # pushes not yet ended
     "first_look": _flag,  # the base was taken at a first look and no push has been verified since
+    "first_look_at": UTC,
     "observed_at": UTC,
+    "complete": _flag,  # the order feed is complete up to this observation
+    "complete_to": UTC,  # how far the order feed is complete (platform clock)
+    "fulfilment": _text,  # words.Fulfilment
+    "status": _text,  # words.ListingStatus
+    "why": _text,  # why the base stands where it stands (BASES)
+    "covered": _flag,  # this run saw enough to say that a finding about this point is over
+    "gap_looks": _int,  # judged looks in a row with a gap of this sign
+    "found": _int,  # drift to report, signed; 0: none
+    "found_how": _text,  # confirmed (two judged looks) | taken (our own push took the second away) | withheld (never arrived)
+    "found_since": UTC,
+    "found_at": UTC,
+    "stuck": _int,  # effects and accepted pushes that did not move this number
+    "returns": _int,  # see BASES
+    "known_from": UTC,  # handed on to the push, see BASES
+    "known_to": UTC,
+    "known_units": _int,
 }
 
 FINDINGS: Final[Schema] = {
@@ -338,6 +516,10 @@ CORRECTIONS: Final[Schema] = {
     "to_qty": _int,  # value to send (set), or signed delta (post)
     "target": _int,  # the candidate: what a read shows once it landed
     "withheld": _int,
+    "known_from": UTC,  # see BASES
+    "known_to": UTC,
+    "known_units": _int,
+    "mode": _text,  # words.Mode of the system when it was planned
     "movement_ref": _text,  # post: "<system>/<movement_id>" being booked
     "reason": _text,
     "finding_id": _text,

@@ -1,8 +1,10 @@
 """The closed vocabularies: one word, one meaning, in code, tables, sheets, asset names and the command line."""
 
 from enum import StrEnum
+from typing import Final
 
 __all__ = [
+    "COMPARABLE",
     "Absorbs",
     "Basis",
     "CorrectionKind",
@@ -116,6 +118,17 @@ class PointState(StrEnum):
     UNMAPPED = "unmapped"
     UNOFFERED = "unoffered"
     COUNTED = "counted"
+
+
+# States whose numbers can be compared with what they should be: the denominator of the parity rate.
+COMPARABLE: Final = (
+    PointState.AGREED,
+    PointState.PUSH_DUE,
+    PointState.DRIFTED,
+    PointState.CONVERGED,
+    PointState.DIVERGED,
+    PointState.FIRST_LOOK,
+)
 
 
 class Severity(StrEnum):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from starlette.applications import Starlette
 
-__all__ = ["Account", "ItemSpec", "Line", "Wire", "WorldClock"]
+__all__ = ["Account", "ItemSpec", "Line", "Moved", "Wire", "WorldClock"]
 
 
 class WorldClock(Protocol):
@@ -41,6 +41,16 @@ class Line:
     listing_key: str
     quantity: int
     price: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One shipment or restocked return under the id by which the platform's public face lets it be named."""
+
+    movement_id: str  # shipment "<order_id>/<line_id>/<fulfilment id>"; restocked return "<refund id>/<line_id>"
+    listing_key: str
+    location_key: str
+    units: int  # signed, listing units: a shipment is negative
 
 
 @dataclass(slots=True)
@@ -137,6 +147,10 @@ class Account(Protocol):
     def rename(self, listing_key: str, sku: str | None = None, barcode: str | None = None) -> None: ...
 
     # what the world reads, by the back door, to judge
+    def moved(self, order_id: str) -> Sequence[Moved]:
+        """Every shipment and restocked return of this order so far, oldest first: what another program would book elsewhere."""
+        ...
+
     def number(self, listing_key: str, location_key: str) -> int | None:
         """What a shopper could buy there now, as it stands in the platform's store (lags and wire faults ignored)."""
         ...

@@ -1,0 +1,1 @@
+"""Thin Dagster: an asset parses, calls a flow, and returns metadata."""

@@ -1,0 +1,252 @@
+"""The ledger: what is on each shelf now. On hand = anchor + every movement the anchor does not contain, whatever its time."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from invbi_pipeline.domain.frames import UNBOOKED
+from invbi_pipeline.domain.movements import FOREIGN, Moves
+from invbi_pipeline.domain.steps import kept
+from invbi_pipeline.domain.words import Absorbs, Basis, CorrectionState, FeedVerdict, MovementKind
+
+__all__ = ["Contained", "Ledger", "contained_lines", "on_hand", "reach_of", "unbooked"]
+
+_SHELF = ("location", "sku")
+_ON_THE_WAY = [CorrectionState.SENDING, CorrectionState.ACCEPTED, CorrectionState.AMBIGUOUS]
+
+
+class Ledger(NamedTuple):
+    """`shelves`: one row a (location, sku), each term of its on_hand. `foreign`: each foreign movement and what became of it.
+
+    shelves: location, sku, system, anchor, kind, anchored_at, in_number (open units the anchor already left out), own_after (the
+    owner's movements since), foreign (others' movements it lacks), undecided (units deducted from the offer until it is known
+    whether the anchor contains them), on_hand.
+    foreign: the columns of `Moves.foreign`, missing (units not booked), state (booked | contained | undecided | lacking), why.
+    """
+
+    shelves: pl.LazyFrame
+    foreign: pl.LazyFrame
+
+
+class Contained(NamedTuple):
+    """`units`: location, sku, in_number. `lines`: system, order_id, line_id, sku, evidence (identity | basis)."""
+
+    units: pl.LazyFrame
+    lines: pl.LazyFrame
+
+
+def contained_lines(
+    lines: pl.LazyFrame,
+    effects: pl.LazyFrame,
+    anchors: pl.LazyFrame,
+    listed: pl.LazyFrame,
+    systems: pl.LazyFrame,
+    reach: pl.LazyFrame,
+) -> Contained:
+    """Return the open units that a net owner's number has left out already: they are on the shelf, and reserved.
+
+    By id: the owner applied the line to its number (`effects`) before the anchor. By its declared basis where the owner tells
+    of no effects: a line of its own from before the anchor. An owner that imports orders and shows neither orders nor ledger is
+    taken to know each order that is older than its booking lag. `reach` is location, sku, reach: how far the owner's word
+    reaches.
+    """
+    net = systems.filter(pl.col("basis") == Basis.NET).select(
+        owner="system", lag=pl.duration(seconds="booking_lag_s"), silent=_silent(), imports=_imports()
+    )
+    shelf = anchors.select(*_SHELF, "anchored_at", owner="system").join(net, on="owner").join(reach, on=_SHELF)
+    open_ = lines.filter(pl.col("kept") & (pl.col("open") > 0)).join(shelf, on=_SHELF)
+    direct = listed.select("location", "sku", "system", "listing_key")
+    own = open_.filter(pl.col("system") == pl.col("owner")).join(
+        direct, on=["location", "sku", "system", "listing_key"], how="semi"
+    )
+    tells = effects.select("system").unique().with_columns(tells=pl.lit(True))
+    known = _applied(own, effects).join(tells, on="system", how="left")
+    early = pl.when(pl.col("ordered_at") <= pl.col("anchored_at")).then(pl.col("open")).otherwise(0)
+    by_id = pl.col("tells").is_not_null()
+    applied_units = pl.min_horizontal("open", pl.col("applied").fill_null(0).clip(lower_bound=0) * pl.col("per"))
+    own_units = known.with_columns(
+        in_number=pl.when(by_id).then(applied_units).otherwise(early),
+        evidence=pl.when(by_id).then(pl.lit("identity")).otherwise(pl.lit("basis")),
+    )
+    imported = open_.filter((pl.col("system") != pl.col("owner")) & pl.col("silent") & pl.col("imports")).with_columns(
+        in_number=pl.when(pl.col("ordered_at") + pl.col("lag") <= pl.col("reach")).then(pl.col("open")).otherwise(0),
+        evidence=pl.lit("basis"),
+    )
+    columns = ["system", "order_id", "line_id", *_SHELF, "in_number", "evidence"]
+    both = pl.concat([own_units.select(columns), imported.select(columns)]).filter(pl.col("in_number") > 0)
+    units = both.group_by(_SHELF).agg(pl.col("in_number").sum())
+    return Contained(units, both.select("system", "order_id", "line_id", "sku", "evidence"))
+
+
+def _applied(own: pl.LazyFrame, effects: pl.LazyFrame) -> pl.LazyFrame:
+    """Add `applied`: the listing units of each line that its effects had taken off the number at `anchored_at`.
+
+    Effects without a line id are those of the order's listing; its lines share them, the first by id before the next.
+    """
+    orders_and_cancels = effects.filter(pl.col("kind").is_in([MovementKind.SALE, MovementKind.CANCEL]))
+    line, listing = ["system", "order_id", "line_id"], ["system", "order_id", "listing_key"]
+    nameless = pl.col("line_id").fill_null("") == ""
+    taken = -pl.col("units").filter(pl.col("stamped_at") <= pl.col("anchored_at")).sum()
+
+    def by(key: list[str], which: pl.Expr) -> pl.LazyFrame:
+        wanted = own.select(*key, "anchored_at").unique()
+        return orders_and_cancels.filter(which).join(wanted, on=key).group_by(key).agg(taken=taken)
+
+    earlier = pl.col("open_quantity").cum_sum().over(listing, order_by="line_id") - pl.col("open_quantity")
+    return (
+        own.join(by(line, ~nameless).rename({"taken": "of_line"}), on=line, how="left")
+        .join(by(listing, nameless).rename({"taken": "of_listing"}), on=listing, how="left")
+        .with_columns(applied=pl.coalesce("of_line", pl.col("of_listing") - earlier))
+    )
+
+
+def _imports() -> pl.Expr:
+    return pl.col("absorbs") == Absorbs.IMPORTED
+
+
+def _silent() -> pl.Expr:
+    return ~pl.col("has_ledger") & ~pl.col("has_orders")
+
+
+def reach_of(anchors: pl.LazyFrame, feeds: pl.LazyFrame) -> pl.LazyFrame:
+    """Return location, sku, reach: the owner's time up to which its number is known: the anchor's, or a later believed read."""
+    read = feeds.filter(pl.col("verdict") == FeedVerdict.BELIEVED).select("system", "stock_read_at")
+    return anchors.join(read, on="system", how="left").select(*_SHELF, reach=pl.max_horizontal("anchored_at", "stock_read_at"))
+
+
+def on_hand(
+    anchors: pl.LazyFrame,
+    openings: pl.LazyFrame,
+    moves: Moves,
+    contained: Contained,
+    lines: pl.LazyFrame,
+    effects: pl.LazyFrame,
+    posted: pl.LazyFrame,
+    systems: pl.LazyFrame,
+    reach: pl.LazyFrame,
+) -> Ledger:
+    """Return what is on each anchored shelf: `Ledger`.
+
+    A foreign movement that is not booked is contained by a physical count, or by the shelf's opening, if it is older by the
+    owner's booking lag; within the lag it is undecided until the owner's word reaches past the lag. So is every movement where
+    the owner imports orders and its ledger cannot be read. Everything else it lacks until it books it, whatever the time.
+    A unit that comes back is added only when it is decided.
+    """
+    foreign = kept(_judged(moves.foreign, anchors, openings, lines, posted, systems, reach))
+    lacking = foreign.group_by(_SHELF).agg(
+        foreign=pl.col("missing").filter(pl.col("state") == "lacking").sum(),
+        undecided=-pl.col("missing").filter((pl.col("state") == "undecided") & (pl.col("missing") < 0)).sum(),
+    )
+    after = _after(moves.own, anchors, effects, systems).group_by(_SHELF).agg(own_after=pl.col("units").sum())
+    terms = ["in_number", "own_after", "foreign", "undecided"]
+    shelves = (
+        anchors.select(*_SHELF, "system", "kind", "anchored_at", anchor="on_hand")
+        .join(contained.units, on=_SHELF, how="left")
+        .join(after, on=_SHELF, how="left")
+        .join(lacking, on=_SHELF, how="left")
+        .with_columns(pl.col(terms).fill_null(0))
+        .with_columns(on_hand=pl.sum_horizontal("anchor", "in_number", "own_after", "foreign"))
+    )
+    return Ledger(shelves, foreign)
+
+
+def _after(own: pl.LazyFrame, anchors: pl.LazyFrame, effects: pl.LazyFrame, systems: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the owner's movements that its number does not contain: booked later, or of an order it took later."""
+    net = systems.filter(pl.col("basis") == Basis.NET).select("system")
+    taken = (
+        effects.filter((pl.col("kind") == MovementKind.SALE) & (pl.col("units") < 0) & (pl.col("line_id").fill_null("") != ""))
+        .join(net, on="system", how="semi")
+        .group_by("system", "order_id", "line_id")
+        .agg(taken_at=pl.col("stamped_at").min())
+    )
+    when = pl.when(pl.col("units") < 0).then(pl.coalesce("taken_at", "booked_at")).otherwise("booked_at")
+    return (
+        own.join(anchors.select(*_SHELF, "system", "anchored_at"), on=[*_SHELF, "system"])
+        .join(taken, on=["system", "order_id", "line_id"], how="left")
+        .filter(when > pl.col("anchored_at"))
+    )
+
+
+def _judged(
+    foreign: pl.LazyFrame,
+    anchors: pl.LazyFrame,
+    openings: pl.LazyFrame,
+    lines: pl.LazyFrame,
+    posted: pl.LazyFrame,
+    systems: pl.LazyFrame,
+    reach: pl.LazyFrame,
+) -> pl.LazyFrame:
+    owner = systems.select(
+        "absorbs",
+        owner="system",
+        lag=pl.duration(seconds="booking_lag_s"),
+        by_lag=_imports() & ~pl.col("has_ledger"),
+        as_reserved=_imports() & _silent() & (pl.col("basis") == Basis.NET),
+    )
+    ordered = lines.group_by("order_key").agg(pl.col("ordered_at").min())
+    sent = (
+        posted.filter(pl.col("state").is_in(_ON_THE_WAY))
+        .select(owner="system", ref="movement_ref", on_the_way=pl.lit(True))
+        .unique()
+    )
+    when = pl.when("as_reserved").then(pl.coalesce("ordered_at", "occurred_at")).otherwise("occurred_at")
+    before = when <= pl.col("boundary")
+    clear = when <= pl.col("boundary") - pl.col("lag")
+    ripe = when + pl.col("lag") <= pl.col("reach")
+    lag = pl.col("by_lag")
+    state = (
+        pl.when(pl.col("missing") == 0)
+        .then(pl.lit("booked"))
+        .when(clear | (ripe & (before | lag)))
+        .then(pl.lit("contained"))
+        .when(before | lag | pl.col("on_the_way").is_not_null())
+        .then(pl.lit("undecided"))
+        .otherwise(pl.lit("lacking"))
+    )
+    counted = pl.col("counted_at").is_not_null() & (pl.col("counted_at") >= pl.col("opened_at"))
+    why = (
+        pl.when(pl.col("missing") == 0)
+        .then("how")
+        .when(before)
+        .then(pl.when(counted).then(pl.lit("count")).otherwise(pl.lit("opening")))
+        .when(lag)
+        .then(pl.lit("booking lag"))
+        .when(pl.col("on_the_way").is_not_null())
+        .then(pl.lit("post on its way"))
+        .otherwise(pl.lit("not booked"))
+    )
+    return (
+        foreign.join(anchors.select(*_SHELF, "counted_at", owner="system"), on=[*_SHELF, "owner"])
+        .join(openings.select(*_SHELF, "opened_at", owner="system"), on=[*_SHELF, "owner"], how="left")
+        .join(reach, on=_SHELF, how="left")
+        .join(owner, on="owner", how="left")
+        .join(ordered, on="order_key", how="left")
+        .join(sent, on=["owner", "ref"], how="left")
+        .with_columns(missing=pl.col("units") - pl.col("booked"), boundary=pl.max_horizontal("opened_at", "counted_at"))
+        .with_columns(state=state.fill_null("lacking"), why=why)
+        .select(*FOREIGN, "missing", "state", "why", "absorbs")
+    )
+
+
+def unbooked(foreign: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:
+    """Return UNBOOKED: what an owner with absorbs = writeback lacks, in units of its own listing.
+
+    Left out: what is undecided or on its way, a shelf that several of the owner's listings stand for, and units that are no
+    whole number of the owner's packs.
+    """
+    target = listed.filter("alone").select(*_SHELF, "listing_key", owner="system", pack="units")
+    return (
+        foreign.filter((pl.col("state") == "lacking") & (pl.col("absorbs") == Absorbs.WRITEBACK) & (pl.col("missing") != 0))
+        .join(target, on=[*_SHELF, "owner"])
+        .filter(pl.col("missing") % pl.col("pack") == 0)
+        .select(
+            "listing_key",
+            "location",
+            "sku",
+            "occurred_at",
+            system="owner",
+            units=pl.col("missing") // pl.col("pack"),
+            movement_ref="ref",
+        )
+        .select(*UNBOOKED)
+    )

@@ -1,0 +1,83 @@
+"""The two-look rule: an observation counts once the order feed is complete up to its own time (design.md section 2, rule 5)."""
+
+from typing import Final
+
+import polars as pl
+
+from invbi_pipeline.domain.frames import LOOKS
+
+__all__ = ["LOOK", "clear", "remember", "step", "taken"]
+
+LOOK: Final = tuple(name for name in LOOKS if name not in ("system", "listing_key", "location"))  # beside `pid`
+
+
+def _sign(name: str) -> pl.Expr:
+    return pl.col(name).fill_null(0).sign()
+
+
+def step(looks: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """Return `looks` (`pid` and the columns of `LOOK`) after each of `judged` was added to its point.
+
+    `judged`: `pid`, `at`, `u` (unexplained), `g` (gap), `since_base` (the last agreement before it; null: nothing was known
+    before it), `superseded` (the base has moved by agreement or push since, so that it says nothing of the present),
+    `push_at` (the platform's time of the last push that landed).
+    """
+    both = looks.join(judged, on="pid", how="full", coalesce=True)
+    is_judged = pl.col("at").is_not_null()
+    push_between = ((pl.col("push_at") > pl.col("judged_at")) & (pl.col("push_at") <= pl.col("at"))).fill_null(value=False)
+    push_since = (pl.col("push_at") >= pl.col("at")).fill_null(value=False)
+    again = (pl.col("looks").fill_null(0) > 0) & (_sign("u") == _sign("unexplained")) & (pl.col("u") != 0) & ~push_between
+    gap_again = (pl.col("gap_looks").fill_null(0) > 0) & (_sign("g") == _sign("gap")) & ~push_between
+    units = is_judged & ~pl.col("superseded").fill_null(value=False)
+    gaps = is_judged & ~push_since
+    smaller = _sign("u") * pl.min_horizontal(pl.col("u").abs(), pl.col("unexplained").abs())
+    first = pl.when(pl.col("since_base").is_null()).then(2).otherwise(1)
+    new = {
+        "confirmed": pl.when(~units).then("confirmed").when(again).then(smaller).otherwise(0),
+        "since": pl.when(~units | again).then("since").otherwise("since_base"),
+        "first_at": pl.when(~units | again).then("first_at").otherwise("at"),
+        "previous_at": pl.when(~units).then("previous_at").when(again).then("judged_at"),
+        "looks": pl.when(~units).then("looks").when(pl.col("u") == 0).then(0).when(again).then(pl.col("looks") + 1).otherwise(1),
+        "unexplained": pl.when(~units).then("unexplained").otherwise("u"),
+        "gap_looks": pl.when(~gaps)
+        .then("gap_looks")
+        .when(pl.col("g") == 0)
+        .then(0)
+        .when(gap_again)
+        .then(pl.col("gap_looks") + 1)
+        .otherwise(first),
+        "gap": pl.when(~gaps).then("gap").otherwise("g"),
+        "judged_at": pl.max_horizontal("judged_at", "at"),
+    }
+    counts = ["unexplained", "confirmed", "looks", "gap", "gap_looks"]
+    return both.select("pid", *(new[name].alias(name) for name in LOOK)).with_columns(pl.col(counts).fill_null(0).cast(pl.Int64))
+
+
+def taken(looks: pl.DataFrame, pushes: pl.DataFrame) -> pl.DataFrame:
+    """Return the points whose second look our own push took away: `pid`, `units`, `since`, `at`.
+
+    `pushes`: `pid`, `push_at`. One judged look makes the finding there, never a raise.
+    """
+    return (
+        looks.join(pushes, on="pid")
+        .filter((pl.col("looks") == 1) & (pl.col("push_at") >= pl.col("judged_at")))
+        .select("pid", units="unexplained", since="since", at="first_at")
+    )
+
+
+def clear(looks: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    """Return `looks` without the count of unexplained looks at the points (`pid`) whose base has moved."""
+    gone = pl.col("pid").is_in(moved["pid"].implode())
+    zero = pl.lit(0, pl.Int64)
+    return looks.with_columns(
+        pl.when(gone).then(zero).otherwise(pl.col(name)).alias(name) for name in ("unexplained", "confirmed", "looks")
+    )
+
+
+def remember(unjudged: pl.DataFrame, done: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Return the unjudged looks to keep: those not `done` (`pid`), and `fresh` ones where no older look waits.
+
+    The oldest is kept until it is judged: were it replaced at each run, an order feed that lags would never catch up.
+    """
+    waiting = unjudged.join(done.select("pid"), on="pid", how="anti")
+    return pl.concat([waiting, fresh.join(waiting.select("pid"), on="pid", how="anti")], how="diagonal")

@@ -1,0 +1,1 @@
+"""The verbs, once for the command line, Dagster and the event process."""

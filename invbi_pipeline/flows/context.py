@@ -1,0 +1,99 @@
+"""What every flow is handed: configuration, clock, channels, stores, dice. Flows take nothing from the outside but this."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import httpx
+
+from invbi_pipeline.channels.protocol import Channel, Clock
+from invbi_pipeline.channels.registry import open_channel
+from invbi_pipeline.config import Config
+from invbi_pipeline.errors import ConfigError
+from invbi_pipeline.store.state import State, open_state
+from invbi_pipeline.store.warehouse import Warehouse
+
+__all__ = ["Context", "Progress", "SystemClock", "open_context", "open_stores"]
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Progress(Protocol):
+    """How long work is told to whoever watches: `done` of `total` steps of `what` (a system, a phase)."""
+
+    def __call__(self, what: str, done: int, total: int) -> None: ...
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One run's world. `channels` holds every system that was opened, by name."""
+
+    config: Config
+    clock: Clock
+    channels: Mapping[str, Channel]
+    warehouse: Warehouse
+    state: State
+    rng: random.Random
+    progress: Progress = field(default=_silent)
+
+    def new_id(self) -> str:
+        """Return a new id that sorts by time."""
+        return f"{self.clock.now():%Y%m%dT%H%M%S}-{self.rng.getrandbits(40):010x}"
+
+
+def open_stores(config: Config) -> tuple[Warehouse, State]:
+    """Open the warehouse and the state store of this configuration, without any system."""
+    state = open_state(config.store.state_url, config.data, config.store.wait_s)
+    return Warehouse(config.data / config.store.warehouse, config.store.wait_s), state
+
+
+@asynccontextmanager
+async def open_context(
+    config: Config,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    progress: Progress | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    systems: Iterable[str] | None = None,
+) -> AsyncIterator[Context]:
+    """Open stores and channels; close them at the end.
+
+    `systems` opens only these. Raises one `ConfigError` with every missing secret or address of all of them, before anything
+    is called.
+    """
+    clock = clock or SystemClock()
+    rng = rng or random.Random()
+    chosen = list(config.systems) if systems is None else list(systems)
+    expected = f"one of {', '.join(config.systems)}"
+    problems = [(f"systems.{name}", expected, "correct its spelling") for name in chosen if name not in config.systems]
+    channels: dict[str, Channel] = {}
+    async with AsyncExitStack() as stack:
+        for name in chosen if not problems else ():
+            try:
+                channels[name] = open_channel(name, config.systems[name], clock, rng, transport, folder=config.folder)
+            except ConfigError as trouble:
+                problems += trouble.problems or [(f"systems.{name}", str(trouble), "correct it")]
+            else:
+                stack.push_async_callback(channels[name].aclose)
+        if problems:
+            where = ", ".join(problem[0] for problem in problems)
+            raise ConfigError(f"Cannot open every system: {where}. Nothing was called.", problems)
+        warehouse, state = open_stores(config)
+        stack.callback(state.close)
+        yield Context(config, clock, channels, warehouse, state, rng, progress or _silent)

@@ -1,0 +1,278 @@
+"""Ingest: read every system at once, take what they say through the wall, judge it, land it, move the cursors.
+
+Nothing of a run lands before it was judged; rows land before their cursor moves, so that a crash in between only reads
+again what is known already. A batch that is not believed lands with its verdict and moves no cursor: the last good data stay.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from invbi_pipeline.channels.protocol import Channel, Reading
+from invbi_pipeline.config import Config
+from invbi_pipeline.domain.frames import WALL
+from invbi_pipeline.domain.words import Dataset, FeedVerdict
+from invbi_pipeline.errors import InvbiError, TransientError, Unreachable
+from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.feed_health import Judgement, judge, warm_up, write_data_docs
+from invbi_pipeline.flows.feed_history import histories
+from invbi_pipeline.flows.feed_metrics import Metrics, measure
+from invbi_pipeline.flows.feeds import feeds
+from invbi_pipeline.store.landing import POINTS, Batch, failed_batch, land, prepare
+from invbi_pipeline.store.state import Cursor
+from invbi_pipeline.store.tables import LOCATION_MAP, SYSTEM_MODES
+from invbi_pipeline.store.warehouse import Database
+
+__all__ = ["ORDER", "IngestResult", "SystemResult", "believe_next", "data_docs", "ingest", "land_points", "save_configuration"]
+
+# Stock before orders: the order feed is then complete beyond the observation, which can be judged in the same run.
+ORDER: Final = (Dataset.LOCATIONS, Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS, Dataset.MOVEMENTS)
+
+# How often everything is read although the platform tells what changed: only then is absence seen.
+_FULL_EVERY: Final = timedelta(hours=24)
+_PATIENCE_S: Final = 900.0  # for one system, whatever its retries would still do
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResult:
+    """What came of one system: `status` is ok, unbelieved, unreachable or refused; `reason` is empty when ok."""
+
+    system: str
+    status: str
+    reason: str
+    rows: int
+    quarantined: int
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What came of a run: `feeds` (FEEDS, every configured system), each system read, and the run's records.
+
+    `batches` has the columns of raw.batches, `quarantined`: system, dataset, reason, rows.
+    """
+
+    run_id: str
+    feeds: pl.DataFrame
+    systems: Mapping[str, SystemResult]
+    batches: pl.DataFrame
+    quarantined: pl.DataFrame
+
+    @property
+    def out_of_reach(self) -> tuple[str, ...]:
+        """Systems that could not be read (exit code 3)."""
+        return tuple(name for name, one in self.systems.items() if one.status in ("unreachable", "refused"))
+
+
+@dataclass(slots=True)
+class _Take:
+    """What reading one system gave: batches through the wall, and the error that ended it."""
+
+    batches: list[Batch]
+    trouble: InvbiError | None = None
+
+
+async def ingest(ctx: Context, run_id: str, systems: Iterable[str] | None = None) -> IngestResult:
+    """Read these systems (all that are open when None) and land what they say.
+
+    A system that fails or is not believed never fails another; it is in the result and in `recon.feeds`. Raises `StoreBusy`.
+    """
+    chosen = [name for name in ctx.channels if systems is None or name in set(systems)]
+    cursors = ctx.state.cursors()
+    ready = asyncio.create_task(asyncio.to_thread(warm_up))  # while the platforms are thinking
+    try:
+        takes = dict(zip(chosen, await asyncio.gather(*(_read(ctx, run_id, name, cursors) for name in chosen)), strict=True))
+    finally:
+        await ready
+    return await asyncio.to_thread(_settle, ctx, run_id, takes, cursors)
+
+
+def land_points(ctx: Context, run_id: str, reading: Reading, system: str) -> pl.DataFrame:
+    """Land what `Channel.read_back` returned, and return its rows: STOCK plus `location`.
+
+    From then on these rows are the newest observation of their points; others keep theirs.
+    """
+    now = ctx.clock.now()
+    with ctx.warehouse.open() as database:
+        batch_id = _free_id(database, f"{run_id}.{system}.{reading.dataset}.points")
+        batch = prepare(reading, system, run_id, batch_id, POINTS)
+        land(database, [batch], now)
+    key = pl.col("location_key")
+    places = key.replace_strict(
+        dict(ctx.config.systems[system].locations), default=pl.format("unmapped:{}", key), return_dtype=pl.String
+    )
+    return batch.frame("stock").select(*WALL["stock"], pl.when(key == "").then(pl.lit("")).otherwise(places).alias("location"))
+
+
+def believe_next(ctx: Context, system: str, who: str) -> None:
+    """Let a person vouch for a system: its next read is believed whatever its health (a catalogue that really shrank)."""
+    ctx.state.set_mark(f"believe:{system}", who)
+
+
+def data_docs(ctx: Context, run_id: str) -> str:
+    """Render Great Expectations' Data Docs of one run into `<data>/data_docs` and return the page to open."""
+    rows = ctx.warehouse.query("SELECT * FROM raw.batches WHERE run_id = $run AND metrics <> '{}' ORDER BY seq", {"run": run_id})
+    return str(write_data_docs(rows, ctx.config.data / "data_docs"))
+
+
+def save_configuration(database: Database, config: Config) -> None:
+    """Write what the SQL models need of the configuration: which location each location key is, and each system's mode."""
+    places = [
+        {"system": name, "location_key": key, "location": place}
+        for name, system in config.systems.items()
+        for key, place in system.locations.items()
+    ]
+    modes = [
+        {
+            "system": name,
+            "platform": system.platform,
+            "mode": str(system.mode),
+            "counts": system.counts,
+            "sells": system.sells,
+            "max_age_s": round(system.max_age_s),
+        }
+        for name, system in config.systems.items()
+    ]
+    database.replace("recon.location_map", pl.DataFrame(places, schema=dict(LOCATION_MAP)))
+    database.replace("recon.systems", pl.DataFrame(modes, schema=dict(SYSTEM_MODES)))
+
+
+def _datasets(ctx: Context, name: str, channel: Channel) -> list[Dataset]:
+    system = ctx.config.systems[name]
+    offered = channel.facts.datasets
+    if system.platform == "files":  # a file system offers what its configuration names; listings follow from these
+        named = {Dataset(dataset) for dataset in system.files}
+        offered = frozenset(named | {Dataset.LISTINGS}) if named & {Dataset.STOCK, Dataset.ORDERS} else frozenset(named)
+    return [dataset for dataset in ORDER if dataset in offered]
+
+
+async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str, str], Cursor]) -> _Take:
+    channel = ctx.channels[name]
+    datasets = _datasets(ctx, name, channel)
+    take = _Take([])
+    now = dataset = None
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            for n, dataset in enumerate(datasets):
+                now = ctx.clock.now()
+                reading = await channel.read(dataset, _since(cursors.get((name, str(dataset)), Cursor()), dataset, now))
+                batch_id = f"{run_id}.{name}.{dataset}"
+                take.batches.append(await asyncio.to_thread(prepare, reading, name, run_id, batch_id))
+                ctx.progress(name, n + 1, len(datasets))
+    except InvbiError as trouble:
+        take.trouble = trouble
+    except TimeoutError:
+        take.trouble = Unreachable(f"{name} did not finish within {_PATIENCE_S:g} s; what it had not said is left as it was.")
+    if take.trouble is not None and dataset is not None:
+        at = now or ctx.clock.now()
+        take.batches.append(failed_batch(name, str(dataset), run_id, f"{run_id}.{name}.{dataset}", str(take.trouble), at))
+    return take
+
+
+def _since(cursor: Cursor, dataset: Dataset, now: datetime) -> str:
+    due = cursor.full_at is None or now - cursor.full_at >= _FULL_EVERY
+    return "" if due and dataset in (Dataset.STOCK, Dataset.LISTINGS, Dataset.LOCATIONS) else cursor.cursor
+
+
+def _settle(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapping[tuple[str, str], Cursor]) -> IngestResult:
+    """Judge and land what was read, then move the cursors, then say what may be believed."""
+    now = ctx.clock.now()
+    vouched = {name: who for name in takes if (who := ctx.state.mark(f"believe:{name}"))}
+    with ctx.warehouse.open() as database:
+        save_configuration(database, ctx.config)
+        batches = _judged(ctx, _with_free_ids(database, takes), vouched, database, now)
+        land(database, batches, now)
+    ctx.state.set_cursors(
+        (
+            (b.system, b.dataset, Cursor(b.cursor, b.batch_id, now if b.full else _full_at(cursors, b)))
+            for b in batches
+            if b.believed and b.platform_time is not None
+        ),
+        now,
+    )
+    results = {name: _result(name, take, [b for b in batches if b.system == name]) for name, take in takes.items()}
+    for name, one in results.items():
+        if one.status != "ok":
+            ctx.state.failed(name, one.reason, now)
+    ctx.state.recovered([name for name, one in results.items() if one.status == "ok"])
+    for name in vouched:
+        ctx.state.set_mark(f"believe:{name}", "")
+    with ctx.warehouse.open() as database:
+        said = feeds(ctx, database, now)
+        database.replace("recon.feeds", said)
+        ids = {"ids": [b.batch_id for b in batches]}
+        records = database.query("SELECT * FROM raw.batches WHERE batch_id IN (SELECT unnest($ids)) ORDER BY seq", ids)
+        aside = database.query(
+            "SELECT system, dataset, reason, count(*) AS rows FROM quarantine.rows WHERE batch_id IN (SELECT unnest($ids)) "
+            "GROUP BY ALL ORDER BY ALL",
+            ids,
+        )
+    return IngestResult(run_id, said, results, records, aside)
+
+
+def _judged(
+    ctx: Context, takes: Mapping[str, Sequence[Batch]], vouched: Mapping[str, str], database: Database, now: datetime
+) -> list[Batch]:
+    answered = {name: [b for b in batches if b.platform_time is not None] for name, batches in takes.items()}
+    before = histories(database, answered, now)
+    metrics: dict[str, Metrics] = {}
+    for name, batches in answered.items():
+        guards, max_age = ctx.config.guards.for_channel(name), ctx.config.systems[name].max_age_s
+        metrics |= {one.batch_id: one for one in measure(batches, before[name], guards, max_age)}
+    verdicts = judge(list(metrics.values()))
+    judged: list[Batch] = []
+    for batch in (b for batches in takes.values() for b in batches):
+        if batch.batch_id not in metrics:
+            judged.append(batch)
+            continue
+        said = verdicts[batch.batch_id]
+        if batch.system in vouched and said.verdict != FeedVerdict.BELIEVED and batch.complete:
+            said = Judgement(FeedVerdict.BELIEVED, f"{vouched[batch.system]} vouched for it: {said.reason}")
+        row = metrics[batch.batch_id].row()
+        figures = {key: str(value) if isinstance(value, datetime) else value for key, value in row.items()}
+        judged.append(replace(batch, verdict=said.verdict, reason=said.reason, metrics=figures))
+    return judged
+
+
+def _full_at(cursors: Mapping[tuple[str, str], Cursor], batch: Batch) -> datetime | None:
+    return cursors.get((batch.system, batch.dataset), Cursor()).full_at
+
+
+def _with_free_ids(database: Database, takes: Mapping[str, _Take]) -> dict[str, list[Batch]]:
+    """A run that is completed after a crash reads again: its batches get ids of their own."""
+    return {name: [_renamed(batch, _free_id(database, batch.batch_id)) for batch in take.batches] for name, take in takes.items()}
+
+
+def _free_id(database: Database, wanted: str) -> str:
+    sql = "SELECT count(*) AS n FROM raw.batches WHERE batch_id = $id OR starts_with(batch_id, $id || '#')"
+    taken = database.query(sql, {"id": wanted})["n"][0]
+    return f"{wanted}#{taken + 1}" if taken else wanted
+
+
+def _renamed(batch: Batch, batch_id: str) -> Batch:
+    if batch.batch_id == batch_id:
+        return batch
+    return replace(batch, batch_id=batch_id, quarantine=batch.quarantine.with_columns(pl.lit(batch_id).alias("batch_id")))
+
+
+def _result(name: str, take: _Take, batches: Sequence[Batch]) -> SystemResult:
+    reasons = [f"{b.dataset}: {b.reason}" for b in batches if not b.believed]
+    if take.trouble is not None:
+        status = "unreachable" if isinstance(take.trouble, TransientError) else "refused"
+    else:
+        status = "unbelieved" if reasons else "ok"
+    seconds = sum((b.ended_at - b.began_at).total_seconds() for b in batches)
+    return SystemResult(
+        name,
+        status,
+        "; ".join(reasons),
+        sum(b.landed for b in batches),
+        sum(b.quarantine.height for b in batches),
+        sum(b.requests for b in batches),
+        seconds,
+    )

@@ -1,0 +1,57 @@
+"""Login with Amazon: the token endpoint, and who holds a valid access token."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from random import Random
+from urllib.parse import parse_qs
+
+from starlette.responses import JSONResponse, Response
+
+from invbi_pipeline.sandbox.amazon.refusals import unauthorized
+from invbi_pipeline.sandbox.contract import Wire, WorldClock
+
+__all__ = ["Login"]
+
+LIFETIME_S = 3600
+
+
+class Login:
+    """Access tokens live an hour of the world's time."""
+
+    def __init__(self, clock: WorldClock, rng: Random, wire: Wire, secrets: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._wire = wire
+        self._secrets = secrets
+        self._tokens: dict[str, datetime] = {}
+
+    def token(self, form: bytes) -> Response:
+        """Answer POST /auth/o2/token."""
+        given = {name: values[0] for name, values in parse_qs(form.decode("utf-8", "replace")).items()}
+        grant = given.get("grant_type")
+        if grant != "refresh_token":
+            return _refused(400, "unsupported_grant_type" if grant else "invalid_request", "The grant type is not supported.")
+        if self._wire.refuse or any(given.get(name) != self._secrets.get(name) for name in ("client_id", "client_secret")):
+            return _refused(401, "invalid_client", "Client authentication failed")
+        if given.get("refresh_token") != self._secrets.get("refresh_token"):
+            return _refused(400, "invalid_grant", "The request has an invalid grant parameter : refresh_token")
+        token = f"Atza|{self._rng.getrandbits(256):064x}"
+        now = self._clock.now()
+        self._tokens = {each: ends for each, ends in self._tokens.items() if ends > now}
+        self._tokens[token] = now + timedelta(seconds=LIFETIME_S)
+        content = {"access_token": token, "token_type": "bearer", "expires_in": LIFETIME_S}
+        return JSONResponse({**content, "refresh_token": given["refresh_token"]}, headers={"cache-control": "no-store"})
+
+    def check(self, token: str | None) -> None:
+        """Raise `AmazonRefusal` (403) unless this is a token that still lives."""
+        if not token:
+            raise unauthorized("Access token is missing in the request header.")
+        ends = self._tokens.get(token)
+        if self._wire.refuse or ends is None:
+            raise unauthorized("The access token you provided is revoked, malformed or invalid.")
+        if ends <= self._clock.now():
+            raise unauthorized("The access token you provided has expired.")
+
+
+def _refused(status: int, error: str, description: str) -> Response:
+    return JSONResponse({"error": error, "error_description": description}, status_code=status)

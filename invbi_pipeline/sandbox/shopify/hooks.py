@@ -1,0 +1,172 @@
+"""Webhook subscriptions and deliveries, signed as Shopify signs them.
+
+X-Shopify-Hmac-Sha256 is base64(HMAC-SHA256(client secret, raw body)); the other headers are not signed. A delivery that
+fails is tried again up to 8 times within 4 hours with the same body, then dropped
+(https://shopify.dev/docs/apps/build/webhooks/verify-deliveries).
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from graphql import GraphQLResolveInfo
+
+from invbi_pipeline.sandbox.shopify.catalogue import gid, iso
+from invbi_pipeline.sandbox.shopify.context import connection
+from invbi_pipeline.sandbox.shopify.paging import Page
+from invbi_pipeline.sandbox.shopify.payloads import body_of
+from invbi_pipeline.sandbox.shopify.shop import Shop
+
+__all__ = ["API_VERSION", "HookDesk"]
+
+API_VERSION = "2026-07"
+_RETRIES_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 3, 8, 20, 45, 90, 150, 240))
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    id: int
+    topic: str  # as the API's enum: ORDERS_CREATE
+    uri: str
+    format: str
+    created_at: datetime
+    include_fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Delivery:
+    address: str
+    headers: Mapping[str, str]
+    body: bytes
+    first_at: datetime  # the world's time
+    attempts: int = 1
+
+
+@dataclass(slots=True)
+class HookDesk:
+    """Keeps the subscriptions, and tells each of what happened. `deliver` raises ConnectionError when nobody took it."""
+
+    shop: Shop
+    rng: random.Random
+    secret: str
+    deliver: Callable[[str, Mapping[str, str], bytes], None] | None = None
+    subscriptions: dict[int, _Subscription] = field(default_factory=dict)
+    waiting: list[_Delivery] = field(default_factory=list)
+
+    def create(self, info: GraphQLResolveInfo, topic: str, webhookSubscription: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 the schema's name
+        """Answer webhookSubscriptionCreate."""
+        uri = webhookSubscription.get("uri") or webhookSubscription.get("callbackUrl") or ""
+        if urlsplit(uri).scheme not in {"https", "http"}:
+            return _refused(["webhookSubscription", "callbackUrl"], "Address is invalid")
+        if any(known.topic == topic and known.uri == uri for known in self.subscriptions.values()):
+            return _refused(["webhookSubscription", "callbackUrl"], "Address for this topic has already been taken")
+        fields = tuple(webhookSubscription.get("includeFields") or ())
+        number = self.shop.next_id()
+        format_ = webhookSubscription.get("format") or "JSON"
+        self.subscriptions[number] = _Subscription(number, topic, uri, format_, self.shop.now(), fields)
+        return {"webhookSubscription": self._describe(self.subscriptions[number]), "userErrors": []}
+
+    def delete(self, info: GraphQLResolveInfo, id: str) -> dict[str, Any]:  # noqa: A002 the schema's name
+        """Answer webhookSubscriptionDelete."""
+        number = id.rpartition("/")[2]
+        if not number.isdigit() or self.subscriptions.pop(int(number), None) is None:
+            message = "Webhook subscription does not exist"
+            return {"deletedWebhookSubscriptionId": None, "userErrors": [{"field": ["id"], "message": message}]}
+        return {"deletedWebhookSubscriptionId": id, "userErrors": []}
+
+    def find(self, global_id: str) -> dict[str, Any] | None:
+        """Return a subscription as the API shows it."""
+        number = global_id.rpartition("/")[2]
+        known = self.subscriptions.get(int(number)) if number.isdigit() else None
+        return self._describe(known) if known else None
+
+    def listed(self, info: GraphQLResolveInfo, **args: Any) -> Page:
+        """Answer webhookSubscriptions."""
+        topics: Sequence[str] | None = args.get("topics")
+        uri = args.get("uri") or args.get("callbackUrl")
+        rows = [
+            self._describe(known)
+            for known in self.subscriptions.values()
+            if (not topics or known.topic in topics) and (not uri or known.uri == uri)
+        ]
+        return connection(info, rows, lambda row: (row["id"],), args, {})
+
+    def happened(self, topic: str, subject: object) -> None:
+        """Send what happened to everyone who asked for this topic ("orders/create")."""
+        name = topic.replace("/", "_").upper()
+        wanted = [known for known in self.subscriptions.values() if known.topic == name]
+        if not wanted or self.shop.wire.drop_webhooks or self.deliver is None:
+            return
+        whole = body_of(subject)
+        event = self._uuid()
+        for known in wanted:
+            fields = known.include_fields
+            shown = {key: value for key, value in whole.items() if not fields or key in fields}
+            body = json.dumps(shown, separators=(",", ":")).encode()
+            headers = self._headers(topic, event, body)
+            self._send(_Delivery(known.uri, headers, body, self.shop.world.now(), 0))
+
+    def tick(self) -> None:
+        """Try again what nobody took, when it is due."""
+        now = self.shop.world.now()
+        due, self.waiting = self.waiting, []
+        for delivery in due:
+            if delivery.attempts > len(_RETRIES_AFTER):
+                continue  # given up: only a later read shows it
+            if now >= delivery.first_at + _RETRIES_AFTER[delivery.attempts - 1]:
+                self._send(delivery)
+            else:
+                self.waiting.append(delivery)
+
+    def _send(self, delivery: _Delivery) -> None:
+        if self.deliver is None:
+            return
+        delivery.attempts += 1
+        try:
+            self.deliver(delivery.address, delivery.headers, delivery.body)
+        except ConnectionError:
+            self.waiting.append(delivery)
+
+    def _headers(self, topic: str, event: str, body: bytes) -> dict[str, str]:
+        signature = base64.b64encode(hmac.new(self.secret.encode(), body, hashlib.sha256).digest()).decode()
+        return {
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": topic,
+            "X-Shopify-Hmac-Sha256": signature,
+            "X-Shopify-Shop-Domain": self.shop.domain,
+            "X-Shopify-API-Version": API_VERSION,
+            "X-Shopify-Webhook-Id": self._uuid(),
+            "X-Shopify-Event-Id": event,
+            "X-Shopify-Triggered-At": self.shop.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f000Z"),
+        }
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+
+    def _describe(self, known: _Subscription) -> dict[str, Any]:
+        return {
+            "__typename": "WebhookSubscription",
+            "id": gid("WebhookSubscription", known.id),
+            "legacyResourceId": str(known.id),
+            "topic": known.topic,
+            "uri": known.uri,
+            "callbackUrl": known.uri,
+            "format": known.format,
+            "filter": None,
+            "includeFields": list(known.include_fields),
+            "createdAt": iso(known.created_at),
+            "updatedAt": iso(known.created_at),
+            "apiVersion": {"handle": API_VERSION, "displayName": API_VERSION, "supported": True},
+        }
+
+
+def _refused(field_: list[str], message: str) -> dict[str, Any]:
+    return {"webhookSubscription": None, "userErrors": [{"field": field_, "message": message}]}

@@ -1,0 +1,120 @@
+"""What the fault makers share: the choice of a victim that has no other fault, and the label written down."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from invbi_pipeline.domain.words import ListingStatus
+from invbi_pipeline.sandbox.world.business import Business
+from invbi_pipeline.sandbox.world.goods import Goods
+from invbi_pipeline.sandbox.world.places import Listing, System
+from invbi_pipeline.sandbox.world.planted import Planted
+from invbi_pipeline.sandbox.world.shoppers import Shoppers
+from invbi_pipeline.sandbox.world.truth import Truth
+
+__all__ = ["FaultKit", "NoVictimError", "Options", "Spot"]
+
+Options = Mapping[str, str]
+_TRIES = 400
+
+
+class NoVictimError(LookupError):
+    """Nothing in this world suits the fault that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A number of a channel that is well and could be harmed."""
+
+    system: System
+    listing: Listing
+    place: str
+    location_key: str
+    number: int
+
+
+@dataclass(slots=True)
+class FaultKit:
+    business: Business
+    goods: Goods
+    shoppers: Shoppers
+    truth: Truth
+    rng: random.Random
+    planted: list[Planted] = field(default_factory=list)
+    _used: set[tuple[str, str]] = field(default_factory=set)  # (system, listing key)
+    _used_skus: set[str] = field(default_factory=set)
+
+    def write_down(self, planted: Planted) -> Planted:
+        """Keep the label."""
+        self.planted.append(planted)
+        self._used.update((planted.system, key) for key in (planted.listing_key, *planted.other_keys))
+        self._used_skus.add(planted.sku)
+        return planted
+
+    def fresh(self, sku: str) -> bool:
+        """Say whether no fault has this sku for its subject yet."""
+        return sku not in self._used_skus
+
+    def offering(self, options: Options) -> list[System]:
+        """Return the systems whose numbers are offers, narrowed by the options."""
+        wanted = options.get("system", "")
+        return [s for s in self.business.channels() if self.business.offered_at(s) and wanted in ("", s.name)]
+
+    def listing(self, options: Options, suits: Callable[[System, Listing], bool]) -> tuple[System, Listing]:
+        """Return a healthy single listing of a channel that suits. Raises `NoVictimError`."""
+        systems = self.offering(options)
+        if not systems:
+            raise NoVictimError("no such channel")
+        for _ in range(_TRIES):
+            system = self.rng.choice(systems)
+            listing = self._pick(system, options)
+            if listing is not None and self._healthy(system, listing) and suits(system, listing):
+                return system, listing
+        raise NoVictimError("no listing suits")
+
+    def spot(self, options: Options, at_least: int, suits: Callable[[System, Listing], bool] = lambda s, listing: True) -> Spot:
+        """Return a number of a healthy listing that shows at least so much. Raises `NoVictimError`."""
+
+        def shows(system: System, listing: Listing) -> bool:
+            return suits(system, listing) and any(system.number(listing, p) >= at_least for p in system.sells_from)
+
+        system, listing = self.listing(options, shows)
+        able = [place for place in system.sells_from if system.number(listing, place) >= at_least]
+        place = self.rng.choice(able)
+        return Spot(system, listing, place, system.key_of.get(place, ""), system.number(listing, place))
+
+    def label(self, label: str, spot: Spot, units: int | None = None, mendable: bool = True, **detail: str) -> Planted:
+        """Write a fault of one number down."""
+        return self.write_down(
+            Planted(
+                label,
+                spot.system.name,
+                self.business.now,
+                spot.listing.key,
+                spot.listing.sku,
+                spot.place,
+                spot.location_key,
+                units,
+                mendable=mendable,
+                detail=detail,
+            )
+        )
+
+    def _pick(self, system: System, options: Options) -> Listing | None:
+        if "listing_key" in options:
+            return system.listings.get(options["listing_key"])
+        if "sku" in options:
+            return system.single(options["sku"])
+        return self.rng.choice(list(system.listings.values()))
+
+    def _healthy(self, system: System, listing: Listing) -> bool:
+        return (
+            listing.mapped
+            and not listing.planted
+            and not listing.platform_fulfilled
+            and listing.units == 1
+            and listing.status is ListingStatus.ACTIVE
+            and listing.sku in self.business.catalogue.products
+            and listing.sku not in self._used_skus
+            and (system.name, listing.key) not in self._used
+        )

@@ -1,0 +1,101 @@
+"""Plants faults: hand edits, second writers, odd listings, outages. Only by what a person, a program or a wire could do."""
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+
+from invbi_pipeline.sandbox.world.business import Business
+from invbi_pipeline.sandbox.world.fault_kit import FaultKit, NoVictimError
+from invbi_pipeline.sandbox.world.goods import Goods
+from invbi_pipeline.sandbox.world.identity_faults import IdentityFaults
+from invbi_pipeline.sandbox.world.number_faults import NumberFaults
+from invbi_pipeline.sandbox.world.planted import Planted
+from invbi_pipeline.sandbox.world.shoppers import Shoppers
+from invbi_pipeline.sandbox.world.truth import Truth
+from invbi_pipeline.sandbox.world.wire_faults import WireFaults
+
+__all__ = ["Planter"]
+
+# The demo's plan: (label, how many in a world of 600 skus and more, minutes after go-live: earliest, latest). What people
+# typed in before anybody looked is there from the first minute; the rest comes while somebody looks.
+_PLAN: tuple[tuple[str, int, float, float], ...] = (
+    ("unmapped_listing", 3, 0, 0),
+    ("near_miss_sku", 3, 0, 0),
+    ("duplicate_sku", 2, 0, 0),
+    ("ambiguous_mapping", 2, 0, 0),
+    ("oversell_risk", 4, 8, 40),
+    ("undersell", 4, 8, 40),
+    ("channel_stockout", 2, 8, 40),
+    ("duplicate_event", 2, 10, 35),
+    ("second_writer", 1, 8, 10),
+    ("frozen_listing", 1, 8, 12),
+    ("push_failed", 1, 10, 20),
+    ("push_unverified", 1, 10, 20),
+    ("listing_inactive", 1, 12, 25),
+    ("relisted", 1, 15, 25),
+    ("ledger_untied", 2, 10, 35),
+    ("oversold", 1, 20, 30),
+    ("bad_rows", 1, 16, 20),
+    ("feed_truncated", 1, 31, 34),
+)
+_WIRE_SUBJECT = "files"  # whose export breaks in the demo's plan
+
+
+class Planter:
+    """Keeps the labels. `planted` is what has been planted so far; what is only scheduled is not in it."""
+
+    def __init__(self, business: Business, goods: Goods, shoppers: Shoppers, truth: Truth) -> None:
+        self._business = business
+        kit = FaultKit(business, goods, shoppers, truth, business.rng("faults"))
+        self.planted = kit.planted
+        self.skipped: list[str] = []  # labels of the plan for which nothing suitable was found
+        self.plan_ends: datetime | None = None
+        self._rng: random.Random = kit.rng
+        self._makers: dict[str, Callable[[Mapping[str, str]], Planted]] = {
+            **NumberFaults(kit).makers,
+            **IdentityFaults(kit).makers,
+            **WireFaults(kit).makers,
+        }
+
+    @property
+    def labels(self) -> list[str]:
+        """Return every label that can be planted."""
+        return sorted(self._makers)
+
+    def plant(self, label: str, **options: str) -> Planted:
+        """Plant one fault now and return it.
+
+        Options narrow it: `system`, `listing_key`, `sku`, `units`, `minutes` (how long it lasts), `share`. Raises KeyError for
+        an unknown label and `NoVictimError` where nothing in this world suits it.
+        """
+        planted = self._makers[label](options)
+        self._business.note("planted", label, planted.system, planted.listing_key, planted.location)
+        return planted
+
+    def schedule(self) -> None:
+        """Write the demo's plan down: some now, the rest in the next 40 minutes."""
+        now = self._business.now
+        scale = min(1.0, len(self._business.catalogue.products) / 570)
+        ends = now
+        for label, most, earliest, latest in _PLAN:
+            for _ in range(max(1, round(most * scale))):
+                at = now + timedelta(minutes=self._rng.uniform(earliest, latest))
+                ends = max(ends, at)
+                options = {"system": self._exporter()} if label == "feed_truncated" else {}
+                if label == "feed_truncated" and not options["system"]:
+                    continue
+                if at == now:
+                    self._try(label, options)
+                else:
+                    self._business.agenda.people(at, partial(self._try, label, options))
+        self.plan_ends = ends
+
+    def _try(self, label: str, options: Mapping[str, str]) -> None:
+        try:
+            self.plant(label, **options)
+        except NoVictimError:
+            self.skipped.append(label)
+
+    def _exporter(self) -> str:
+        return next((name for name, system in self._business.systems.items() if system.platform == _WIRE_SUBJECT), "")

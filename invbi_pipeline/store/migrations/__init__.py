@@ -1,0 +1,1 @@
+"""Versions of the state store's tables (Alembic)."""

@@ -1,0 +1,287 @@
+"""The state: what must survive a crash to the last acknowledged event (SQLAlchemy; SQLite in WAL mode by default).
+
+Cursors, the inbox of webhook deliveries, breakers, pauses and small marks are methods of `State`; corrections live in
+`State.outbox` (`store.outbox`), findings in `State.lives`. Every method is one transaction.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from invbi_pipeline.domain.frames import UTC
+from invbi_pipeline.errors import ConfigError, StoreBusy
+from invbi_pipeline.store.outbox import Outbox
+from invbi_pipeline.store.rows import from_json, put, to_json
+from invbi_pipeline.store.state_tables import BREAKERS, CURSORS, INBOX, LIVES, META, PAUSES
+
+__all__ = ["BREAKER_ROWS", "PAUSE_ROWS", "Cursor", "Delivery", "State", "open_state"]
+
+_HEAD: Final = "0001"  # the newest version in migrations/
+
+BREAKER_ROWS: Final = {"system": pl.String(), "failures": pl.Int64(), "blind_since": UTC, "reason": pl.String()}
+PAUSE_ROWS: Final = {
+    "scope": pl.String(),
+    "who": pl.String(),
+    "reason": pl.String(),
+    "at": UTC,
+    "by_machine": pl.Boolean(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where reading one dataset goes on, the batch it came with, and when everything was last read (our clock)."""
+
+    cursor: str = ""
+    batch_id: str = ""
+    full_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook delivery that waits to be worked on."""
+
+    system: str
+    delivery_id: str
+    topic: str
+    received_at: datetime
+    listing_keys: tuple[str, ...] = ()
+    order_ids: tuple[str, ...] = ()
+    occurred_at: datetime | None = None
+
+
+class State:
+    """The state store behind one engine. Raises `StoreBusy` when another process keeps it locked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.outbox = Outbox(self.begin)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open one transaction: committed at the end of the block, rolled back when it raises."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as trouble:
+            if "locked" in str(trouble.orig):
+                url = self._engine.url.render_as_string()
+                raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
+            raise
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # cursors
+
+    def cursor(self, system: str, dataset: str) -> Cursor:
+        """Return where reading goes on; a `Cursor` of empty text before the first read."""
+        with self.begin() as db:
+            row = db.execute(select(CURSORS).where(CURSORS.c.system == system, CURSORS.c.dataset == dataset)).mappings().first()
+        return Cursor(row["cursor"], row["batch_id"], row["full_at"]) if row else Cursor()
+
+    def cursors(self) -> dict[tuple[str, str], Cursor]:
+        """Return every cursor by (system, dataset)."""
+        with self.begin() as db:
+            rows = db.execute(select(CURSORS)).mappings().all()
+        return {(r["system"], r["dataset"]): Cursor(r["cursor"], r["batch_id"], r["full_at"]) for r in rows}
+
+    def set_cursors(self, moved: Iterable[tuple[str, str, Cursor]], at: datetime) -> None:
+        """Move cursors of (system, dataset), all or none, after their batches have landed."""
+        with self.begin() as db:
+            for system, dataset, cursor in moved:
+                key = {"system": system, "dataset": dataset}
+                kept = {"cursor": cursor.cursor, "batch_id": cursor.batch_id, "full_at": cursor.full_at, "moved_at": at}
+                put(db, CURSORS, key, kept)
+
+    def set_cursor(self, system: str, dataset: str, cursor: Cursor, at: datetime) -> None:
+        self.set_cursors([(system, dataset, cursor)], at)
+
+    def forget_cursor(self, system: str, dataset: str = "") -> None:
+        """Read everything anew next time: of one dataset, or of the whole system."""
+        where = [CURSORS.c.system == system, *([CURSORS.c.dataset == dataset] if dataset else [])]
+        with self.begin() as db:
+            db.execute(delete(CURSORS).where(*where))
+
+    # inbox
+
+    def receive(self, delivery: Delivery) -> bool:
+        """Store a delivery before it is acknowledged. Return False when it was there already."""
+        body = {
+            "listing_keys": delivery.listing_keys,
+            "order_ids": delivery.order_ids,
+            "occurred_at": delivery.occurred_at.isoformat() if delivery.occurred_at else None,
+        }
+        key = {"system": delivery.system, "delivery_id": delivery.delivery_id}
+        row = {"topic": delivery.topic, "body": json.dumps(body), "received_at": delivery.received_at, "done_at": None}
+        with self.begin() as db:
+            return put(db, INBOX, key, row, replace=False)
+
+    def waiting(self, limit: int = 1000) -> list[Delivery]:
+        """Return deliveries not worked on yet, oldest first."""
+        chosen = select(INBOX).where(INBOX.c.done_at.is_(None)).order_by(INBOX.c.received_at).limit(limit)
+        with self.begin() as db:
+            rows = db.execute(chosen).mappings().all()
+        return [_delivery(dict(row)) for row in rows]
+
+    def done(self, deliveries: Iterable[Delivery], at: datetime) -> None:
+        """Mark deliveries as worked on."""
+        with self.begin() as db:
+            for one in deliveries:
+                mine = (INBOX.c.system == one.system, INBOX.c.delivery_id == one.delivery_id)
+                db.execute(update(INBOX).where(*mine).values(done_at=at))
+
+    def forget_deliveries(self, before: datetime) -> int:
+        """Drop deliveries worked on before this time (a platform's retry window must have passed). Return how many."""
+        with self.begin() as db:
+            return db.execute(delete(INBOX).where(INBOX.c.done_at < before)).rowcount
+
+    # finding lives
+
+    def lives(self, schema: dict[str, pl.DataType], states: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the findings as they were last saved, with the columns of `schema` (FINDINGS); of these states only, if any."""
+        chosen = select(LIVES.c.body).where(LIVES.c.state.in_(states)) if states else select(LIVES.c.body)
+        with self.begin() as db:
+            return from_json(db.execute(chosen).scalars().all(), schema)
+
+    def save_lives(self, findings: pl.DataFrame) -> None:
+        """Store findings (FINDINGS), each in place of what its id had."""
+        bodies = to_json(findings)
+        with self.begin() as db:
+            for row, body in zip(
+                findings.select("finding_id", "code", "state", "last_seen").iter_rows(named=True), bodies, strict=True
+            ):
+                key = {"finding_id": row.pop("finding_id")}
+                put(db, LIVES, key, {**row, "body": body})
+
+    # breakers
+
+    def failed(self, system: str, reason: str, at: datetime) -> None:
+        """Note that `system` could not be read; it is blind since the first time in a row."""
+        with self.begin() as db:
+            row = db.execute(select(BREAKERS).where(BREAKERS.c.system == system)).mappings().first()
+            since, failures = (row["blind_since"], row["failures"]) if row else (at, 0)
+            put(db, BREAKERS, {"system": system}, {"failures": failures + 1, "blind_since": since, "reason": reason})
+
+    def recovered(self, systems: Iterable[str]) -> None:
+        """Note that these systems were read."""
+        with self.begin() as db:
+            db.execute(delete(BREAKERS).where(BREAKERS.c.system.in_(list(systems))))
+
+    def breakers(self) -> pl.DataFrame:
+        """Return the systems that could not be read: system, failures (in a row), blind_since (our clock), reason."""
+        with self.begin() as db:
+            return pl.DataFrame([dict(r) for r in db.execute(select(BREAKERS)).mappings()], schema=BREAKER_ROWS)
+
+    # pauses
+
+    def pause(self, scope: str, who: str, reason: str, at: datetime, *, by_machine: bool = False) -> None:
+        """Send nothing more to `scope`: a system, or everything when empty."""
+        with self.begin() as db:
+            put(db, PAUSES, {"scope": scope}, {"who": who, "reason": reason, "at": at, "by_machine": by_machine})
+
+    def resume(self, scope: str) -> bool:
+        """Take a pause away. Return False when there was none."""
+        with self.begin() as db:
+            return bool(db.execute(delete(PAUSES).where(PAUSES.c.scope == scope)).rowcount)
+
+    def pauses(self) -> pl.DataFrame:
+        """Return what is paused: scope (a system, or empty: everything), who, reason, at, by_machine."""
+        with self.begin() as db:
+            return pl.DataFrame([dict(r) for r in db.execute(select(PAUSES)).mappings()], schema=PAUSE_ROWS)
+
+    # small marks
+
+    def mark(self, key: str) -> str:
+        """Return a small mark kept under `key`; empty when there is none."""
+        with self.begin() as db:
+            return str(db.execute(select(META.c.value).where(META.c.key == key)).scalar() or "")
+
+    def set_mark(self, key: str, value: str) -> None:
+        with self.begin() as db:
+            put(db, META, {"key": key}, {"value": value})
+
+
+def open_state(url: str, folder: Path, wait_s: float = 20.0) -> State:
+    """Open the state store and bring its tables to this version.
+
+    `url` is SQLAlchemy's; a relative SQLite path is relative to `folder`. Raises `ConfigError` when the store was made by a
+    newer invbi or cannot be opened, `StoreBusy` when another process holds it for longer than `wait_s` seconds.
+    """
+    where = make_url(url)
+    sqlite = where.get_backend_name() == "sqlite"
+    if sqlite and where.database and where.database != ":memory:":
+        path = folder / where.database
+        path.parent.mkdir(parents=True, exist_ok=True)
+        where = where.set(database=str(path))
+    engine = create_engine(where, connect_args={"timeout": wait_s} if sqlite else {})
+    if sqlite:
+        event.listen(engine, "connect", _set_up_sqlite)
+    _migrate(engine)
+    return State(engine)
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged delivery survives a power cut, not only a crash
+    cursor.close()
+
+
+def _migrate(engine: Engine) -> None:
+    try:
+        with engine.begin() as connection:
+            made = inspect(connection).has_table("alembic_version")
+            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if made else None
+            if version == _HEAD:
+                return
+            _upgrade(connection, str(version or ""))
+    except OperationalError as trouble:
+        url = engine.url.render_as_string()
+        if "locked" in str(trouble.orig):
+            raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
+        raise ConfigError(
+            f"Cannot open the state store {url}: {trouble.orig}.",
+            [("store.state_url", "a database that can be opened", "correct the address, or make the folder writable")],
+        ) from trouble
+
+
+def _upgrade(connection: Connection, version: str) -> None:
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+    from alembic.util import CommandError
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as trouble:
+        raise ConfigError(
+            f"The state store has version {version}, which this invbi does not know: {trouble}",
+            [("store.state_url", f"version {_HEAD} or older", "install the newer invbi that made it")],
+        ) from trouble
+
+
+def _delivery(row: dict[str, Any]) -> Delivery:
+    body = json.loads(row["body"])
+    happened = body["occurred_at"]
+    return Delivery(
+        row["system"],
+        row["delivery_id"],
+        row["topic"],
+        row["received_at"],
+        tuple(body["listing_keys"]),
+        tuple(body["order_ids"]),
+        datetime.fromisoformat(happened) if happened else None,
+    )

@@ -1,0 +1,217 @@
+"""The wall between what platforms write and what invbi believes: text becomes typed rows, or quarantined ones with a reason.
+
+Wall frames arrive as text (`domain.frames`). pandera judges every cell against rules made from the frame's schema plus the
+rules of the trade below; rows that fail go to quarantine with their row number and every reason; the rest goes on, typed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from invbi_pipeline.domain.frames import QUARANTINE, UTC, WALL, empty
+from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+__all__ = ["Parsed", "parse", "parse_time"]
+
+# Columns that a row cannot be used without, by wall frame.
+_REQUIRED: Final[Mapping[str, Sequence[str]]] = {
+    "locations": ("system", "location_key"),
+    "listings": ("system", "listing_key", "status", "fulfilment"),
+    "stock": ("system", "listing_key", "state"),
+    "order_lines": ("system", "order_id", "line_id", "state", "quantity", "open_quantity"),
+    "effects": ("system", "effect_id", "listing_key", "kind", "units", "stamped_at"),
+    "movements": ("system", "movement_id", "listing_key", "kind", "occurred_at"),
+}
+
+# Columns that are an empty text where the platform says nothing, so that keys compare.
+_BLANK_IS_EMPTY: Final = frozenset({
+    "listing_key", "location_key", "raw_sku", "barcode", "title", "style", "product_id", "variant_id", "currency", "version",
+    "external_id", "order_id", "line_id", "reference", "name",
+})  # fmt: skip
+
+_WORDS: Final[Mapping[tuple[str, str], Sequence[str]]] = {
+    ("listings", "status"): list(ListingStatus),
+    ("listings", "fulfilment"): list(Fulfilment),
+    ("stock", "state"): list(Quantity),
+    ("order_lines", "state"): list(OrderState),
+    ("effects", "kind"): list(MovementKind),
+    ("movements", "kind"): list(MovementKind),
+}
+
+# What a spreadsheet writes where a value should be.
+_SHEET_ERROR: Final = r"^#(REF|N/A|VALUE|NAME|DIV/0|NULL|NUM)[!?]?$"
+_IN_EXPONENT: Final = r"^\d(\.\d+)?[eE]\+?\d{1,3}$"  # 1.23E+12: a spreadsheet made a number of a code
+_WHOLE: Final = r"^[+-]?\d{1,18}(\.0*)?$"
+_NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_NOT_NEGATIVE: Final = frozenset({"reserved", "open_quantity", "price", "counted"})
+
+Rule = Callable[[pl.Expr], pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What came of one wall frame: `rows` with the frame's types plus `payload` and `row_number`; `quarantine` as QUARANTINE."""
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+
+
+def parse(name: str, frame: pl.DataFrame, batch_id: str, system: str, dataset: str) -> Parsed:
+    """Type wall frame `name`, whose cells are text; put the rows that break a rule aside.
+
+    `dataset` is what quarantine calls the source. A `row_number` column is kept; without one, rows count from 1. Columns
+    beyond the contract are ignored; one that is missing is null in every row.
+    """
+    schema = WALL[name]
+    text = _as_text(name, frame)
+    if text.is_empty():
+        return Parsed(empty({**schema, "payload": pl.String(), "row_number": pl.Int64()}), empty(QUARANTINE))
+    reasons = _failures(name, text)
+    bad = text.with_row_index("at").join(reasons, on="at")
+    good = text.with_row_index("at").join(reasons, on="at", how="anti") if reasons.height else text
+    quarantine = bad.select(
+        pl.lit(batch_id).alias("batch_id"),
+        pl.lit(system).alias("system"),
+        pl.lit(dataset).alias("dataset"),
+        "row_number",
+        "reason",
+        "payload",
+    )
+    typed = good.select(*(_typed(name, column, kind) for column, kind in schema.items()), "payload", "row_number")
+    return Parsed(typed, quarantine)
+
+
+def parse_time(column: pl.Expr) -> pl.Expr:
+    """Read ISO 8601 with an offset or Z (date and time, or a bare date at midnight UTC) as UTC; null where it does not parse."""
+    clean = column.str.strip_chars().str.replace(r"(?i)z$", "+00:00").str.replace(" ", "T")
+    full = pl.concat_str(clean.str.replace(r"T(\d\d:\d\d)([+-])", "T${1}:00${2}"))
+    return pl.coalesce(
+        full.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", strict=False, time_unit="us", time_zone="UTC"),
+        clean.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us").dt.replace_time_zone("UTC"),
+    )
+
+
+def _as_text(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Bring the frame to the contract's columns, blank cells as null, and number the rows where the channel did not.
+
+    Free text keeps its outer spaces (a code with a space behind it is another code to its platform); the rest loses them.
+    """
+
+    def cell(column: str, kind: pl.DataType) -> pl.Expr:
+        if column not in frame.columns:
+            return pl.lit(None, pl.String).alias(column)
+        text = pl.col(column).cast(pl.String)
+        bare = text.str.strip_chars()
+        free = kind == pl.String() and (name, column) not in _WORDS
+        return pl.when(bare != "").then(text if free else bare).alias(column)
+
+    payload = pl.col("payload").cast(pl.String) if "payload" in frame.columns else pl.lit("{}")
+    number = pl.col("row_number").cast(pl.Int64) if "row_number" in frame.columns else pl.int_range(1, pl.len() + 1)
+    cells = [cell(column, kind) for column, kind in WALL[name].items()]
+    return frame.select(*cells, payload.alias("payload"), number.alias("row_number"))
+
+
+def _typed(name: str, column: str, kind: pl.DataType) -> pl.Expr:
+    cell = pl.col(column)
+    if kind == UTC:
+        return parse_time(cell)
+    if kind == pl.Int64():
+        return cell.str.strip_prefix("+").str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
+    if kind == pl.Float64():
+        return cell.cast(pl.Float64, strict=False)
+    if kind == pl.Boolean():
+        return cell.str.to_lowercase() == "true"
+    if (name, column) in _WORDS:
+        return cell.str.to_lowercase()
+    return cell.fill_null("") if column in _BLANK_IS_EMPTY else cell
+
+
+def _failures(name: str, text: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a rejected row: `at` (its index in `text`) and `reason` (each once, in the rules' order)."""
+    from pandera.errors import SchemaErrors
+
+    none = pl.DataFrame(schema={"at": pl.UInt32, "reason": pl.String})
+    try:
+        _rules(name).validate(text, lazy=True)
+    except SchemaErrors as trouble:
+        cases: pl.DataFrame = trouble.failure_cases
+        if cases["index"].null_count():
+            raise  # not a row's fault: the frame itself has the wrong shape
+        said = pl.col("check").replace({"not_nullable": "is blank"})
+        return (
+            cases.select(pl.col("index").cast(pl.UInt32).alias("at"), pl.format("{}: {}", "column", said).alias("reason"))
+            .group_by("at", maintain_order=True)
+            .agg(pl.col("reason").unique(maintain_order=True).str.join("; "))
+        )
+    return none
+
+
+@cache
+def _rules(name: str) -> "pa.DataFrameSchema":
+    import pandera.polars as pa
+
+    def check(rule: Rule, says: str) -> Any:
+        return pa.Check(lambda data: data.lazyframe.select(rule(pl.col(data.key)).fill_null(value=True)), name=says, error=says)
+
+    columns = {
+        column: pa.Column(
+            pl.String,
+            [check(rule, says) for says, rule in _cell_rules(name, column, kind)],
+            nullable=column not in _REQUIRED[name],
+        )
+        for column, kind in WALL[name].items()
+    }
+    if name == "stock":
+        columns["state"].checks.append(
+            pa.Check(
+                lambda data: data.lazyframe.select(
+                    (pl.col("state").str.to_lowercase() != "known") | pl.col("quantity").is_not_null()
+                ),
+                name="known without a quantity",
+                error="known without a quantity",
+            )
+        )
+    if name == "movements":
+        columns["units"].checks.append(
+            pa.Check(
+                lambda data: data.lazyframe.select(
+                    pl.col("units").is_not_null() | (pl.col("kind").str.to_lowercase() == "count").fill_null(value=True)
+                ),
+                name="is blank",
+                error="is blank",
+                ignore_na=False,
+            )
+        )
+    return pa.DataFrameSchema(columns, strict=False)
+
+
+def _cell_rules(name: str, column: str, kind: pl.DataType) -> list[tuple[str, Rule]]:
+    rules: list[tuple[str, Rule]] = []
+    if kind == pl.Int64():
+        rules += [
+            ("not a number", lambda c: c.str.contains(_NUMBER)),
+            ("fractional quantity", lambda c: c.str.contains(_WHOLE) | ~c.str.contains(_NUMBER)),
+        ]
+    if kind == pl.Float64():
+        rules.append(("not a number", lambda c: c.str.contains(_NUMBER)))
+    if column in _NOT_NEGATIVE:
+        rules.append(("below 0", lambda c: ~c.str.starts_with("-")))
+    if kind == UTC:
+        rules.append(("not a time", lambda c: c.is_null() | parse_time(c).is_not_null()))
+    if kind == pl.Boolean():
+        rules.append(("not true or false", lambda c: c.str.to_lowercase().is_in(["true", "false"])))
+    if (name, column) in _WORDS:
+        words = _WORDS[name, column]
+        rules.append((f"not one of {', '.join(words)}", lambda c: c.str.to_lowercase().is_in(words)))
+    if column == "listing_key":
+        rules += [
+            ("a spreadsheet error, not a code", lambda c: ~c.str.contains(_SHEET_ERROR)),
+            ("digits lost to a float", lambda c: ~c.str.contains(_IN_EXPONENT)),
+        ]
+    return rules

@@ -1,0 +1,300 @@
+"""The warehouse: one DuckDB file, opened for one short transaction at a time.
+
+DuckDB lets one process write and, while it does, no other process read. So a connection is opened for one step, waits no
+longer than told, and is closed again; people and other programs read a copy that `export` replaces atomically.
+Within a process, steps of several threads take turns.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from invbi_pipeline.errors import ConfigError, StoreBusy
+from invbi_pipeline.store.tables import DUCKDB_TYPES, RAW, SCHEMAS, TABLES, create_table
+
+__all__ = ["Database", "Warehouse"]
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+
+_HOLDER: Final = re.compile(r"lock is held in (?P<program>\S+) \(PID (?P<pid>\d+)\)(?: by user (?P<user>\w+))?")
+_TABLES_HERE: Final = """
+    SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_catalog() AND NOT internal ORDER BY ALL
+"""
+_TURN: Final = threading.RLock()  # DuckDB's file lock is per process: threads of ours queue here
+
+
+class Database:
+    """An open transaction on the warehouse. Frames go in and out by column name; times are UTC."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params = None) -> None:
+        """Run a statement that returns nothing."""
+        self._connection.execute(sql, params)
+
+    def query(self, sql: str, params: Params = None) -> pl.DataFrame:
+        """Run one SELECT and return its rows. `params` fill `?` (a sequence) or `$name` (a mapping).
+
+        Whole numbers come back as Int64, times as UTC; an interval, which frames have no type for, as its seconds.
+        """
+        found = self._connection.sql(sql, params=params)
+        columns = [_plain(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
+        made = pl.from_arrow(found.project(", ".join(columns)).to_arrow_table())
+        assert isinstance(made, pl.DataFrame)
+        return made
+
+    def exists(self, table: str) -> bool:
+        """Say whether there is a table or view called "schema.table"."""
+        schema, name = table.split(".")
+        sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?"
+        return bool(self._connection.execute(sql, [schema, name]).fetchall())
+
+    def count(self, table: str) -> int:
+        """Return how many rows `table` has."""
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 (our own names)
+
+    def read(self, table: str) -> pl.DataFrame:
+        """Return every row of one table of the registry, in its frame's column order."""
+        columns = ", ".join(f'"{column}"' for column in TABLES[table])
+        found = self.query(f"SELECT {columns} FROM {table}")  # noqa: S608 (our own names)
+        return found.select(pl.col(name).cast(kind) for name, kind in TABLES[table].items())
+
+    def append(self, table: str, frame: pl.DataFrame) -> int:
+        """Add rows, matched by column name; columns the frame lacks are null. Return how many.
+
+        Raises `pl.exceptions.SchemaError` when a column of the registry has another type in the frame, or the table has
+        not that column: a wrong frame never reaches the file.
+        """
+        _fits(table, frame)
+        if frame.height:
+            names = ", ".join(f'"{column}"' for column in frame.columns)
+            self._connection.register("_incoming", frame)
+            try:
+                self._connection.execute(f"INSERT INTO {table} BY NAME SELECT {names} FROM _incoming")  # noqa: S608
+            finally:
+                self._connection.unregister("_incoming")
+        return frame.height
+
+    def replace(self, table: str, frame: pl.DataFrame) -> int:
+        """Make `frame` the whole content of `table`. Return how many rows."""
+        _fits(table, frame)
+        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        return self.append(table, frame)
+
+    def replace_where(self, table: str, frame: pl.DataFrame, where: str, params: Params = None) -> int:
+        """Take out the rows that `where` finds and put `frame` in their place. Return how many came in."""
+        _fits(table, frame)
+        self._connection.execute(f"DELETE FROM {table} WHERE {where}", params)  # noqa: S608
+        return self.append(table, frame)
+
+    def upsert(self, table: str, frame: pl.DataFrame, keys: Sequence[str]) -> int:
+        """Put each row in, in place of the row that has the same `keys`. Return how many came in."""
+        _fits(table, frame)
+        if frame.height:
+            same = " AND ".join(f'old."{key}" IS NOT DISTINCT FROM new."{key}"' for key in keys)
+            self._connection.register("_newer", frame.select(keys))
+            try:
+                self._connection.execute(f"DELETE FROM {table} AS old USING _newer AS new WHERE {same}")  # noqa: S608
+            finally:
+                self._connection.unregister("_newer")
+        return self.append(table, frame)
+
+
+class Warehouse:
+    """The warehouse at `path`. Every wait is at most `wait_s` seconds; `sleep` is how it waits.
+
+    `open` is one transaction: it commits when its block ends and rolls back when the block raises. A block opened inside
+    another of the same thread joins it.
+    """
+
+    def __init__(self, path: Path | str, wait_s: float = 20.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.path = Path(path)
+        self.wait_s = wait_s
+        self._sleep = sleep
+        self._mine = threading.local()
+        self._made = False
+
+    @property
+    def read_copy(self) -> Path:
+        """Where `export` puts the copy that readers open."""
+        return self.path.with_suffix(f".read{self.path.suffix}")
+
+    @contextmanager
+    def open(self) -> Iterator[Database]:
+        """Open for one step. Raises `StoreBusy`, naming the holder, when another process keeps the file for longer."""
+        outer: Database | None = getattr(self._mine, "database", None)
+        if outer is not None:
+            yield outer
+            return
+        if not _TURN.acquire(timeout=self.wait_s):
+            raise StoreBusy(
+                f"Another step of this process kept {self.path} for more than {self.wait_s:g} s. Nothing was changed."
+            )
+        try:
+            connection = self._connect()
+            try:
+                yield from self._step(connection)
+            finally:
+                connection.close()
+        finally:
+            _TURN.release()
+
+    def _step(self, connection: duckdb.DuckDBPyConnection) -> Iterator[Database]:
+        database = Database(connection)
+        connection.begin()
+        try:
+            if not self._made:
+                _make_tables(database)
+            self._mine.database = database
+            yield database
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            self._mine.database = None
+        connection.commit()
+        self._made = True
+
+    def query(self, sql: str, params: Params = None) -> pl.DataFrame:
+        """Run one SELECT in a step of its own."""
+        with self.open() as database:
+            return database.query(sql, params)
+
+    def read(self, table: str) -> pl.DataFrame:
+        """Return every row of one table of the registry."""
+        with self.open() as database:
+            return database.read(table)
+
+    def exists(self, table: str) -> bool:
+        with self.open() as database:
+            return database.exists(table)
+
+    def append(self, table: str, frame: pl.DataFrame) -> int:
+        with self.open() as database:
+            return database.append(table, frame)
+
+    def replace(self, table: str, frame: pl.DataFrame) -> int:
+        with self.open() as database:
+            return database.replace(table, frame)
+
+    def replace_where(self, table: str, frame: pl.DataFrame, where: str, params: Params = None) -> int:
+        with self.open() as database:
+            return database.replace_where(table, frame, where, params)
+
+    def export(self) -> Path:
+        """Write the copy that readers open and put it in place of the old one at once. Return its path.
+
+        A reader that has the old copy open goes on reading it. Payloads are null in it: they are most of the bytes, and
+        the copy is for people.
+        """
+        if getattr(self._mine, "database", None) is not None:
+            raise RuntimeError("export() copies what is committed: call it outside of an open step")
+        fresh = self.path.with_suffix(f".{os.getpid()}.new")
+        fresh.unlink(missing_ok=True)
+        with _TURN:
+            connection = self._connect()
+            try:
+                tables = connection.execute(_TABLES_HERE).fetchall()
+                connection.execute(f"ATTACH '{_quoted(fresh)}' AS reader")
+                connection.begin()
+                for schema, table in tables:
+                    columns = "* REPLACE (CAST(NULL AS VARCHAR) AS payload)" if f"{schema}.{table}" in RAW else "*"
+                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS reader.{schema}")
+                    connection.execute(f"CREATE TABLE reader.{schema}.{table} AS SELECT {columns} FROM {schema}.{table}")  # noqa: S608
+                connection.commit()
+                connection.execute("DETACH reader")
+            finally:
+                connection.close()
+        fresh.replace(self.read_copy)
+        return self.read_copy
+
+    def query_copy(self, sql: str, params: Params = None) -> pl.DataFrame:
+        """Run one SELECT on the read copy, beside whoever writes. Raises `ConfigError` when there is none yet."""
+        if not self.read_copy.exists():
+            what = f"There is no read copy {self.read_copy} yet."
+            raise ConfigError(what, [(str(self.read_copy), "a finished run", "run `invbi run` first")])
+        connection = duckdb.connect(str(self.read_copy), read_only=True)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            return Database(connection).query(sql, params)
+        finally:
+            connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        attempts = Retrying(
+            retry=retry_if_exception(_is_held),
+            stop=stop_after_delay(self.wait_s),
+            wait=wait_random_exponential(multiplier=0.02, max=0.5),
+            sleep=self._sleep,
+            retry_error_callback=self._busy,
+        )
+        connection: duckdb.DuckDBPyConnection = attempts(duckdb.connect, str(self.path))
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
+    def _busy(self, state: RetryCallState) -> duckdb.DuckDBPyConnection:
+        error = state.outcome.exception() if state.outcome else None
+        holder = _HOLDER.search(str(error))
+        who = f"{Path(holder['program']).name} (process {holder['pid']})" if holder else "another process"
+        raise StoreBusy(
+            f"{self.path} is held by {who}; gave up after {self.wait_s:g} s. Nothing was changed. "
+            f"Wait for it to end and run again, or read {self.read_copy.name} instead."
+        ) from error
+
+
+def _is_held(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
+
+
+def _plain(name: str, kind: str) -> str:
+    column = '"' + name.replace('"', '""') + '"'
+    if kind == "INTERVAL":
+        return f"epoch({column}) AS {column}"
+    whole = kind in {"HUGEINT", "UHUGEINT", "INTEGER", "UINTEGER", "UBIGINT", "SMALLINT", "TINYINT"}
+    return f"CAST({column} AS BIGINT) AS {column}" if whole else column
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _fits(table: str, frame: pl.DataFrame) -> None:
+    schema = TABLES.get(table)
+    if schema is None:
+        return
+    wrong = [f"{column} is {kind}" for column, kind in frame.schema.items() if schema.get(column) != kind]
+    if wrong:
+        raise pl.exceptions.SchemaError(f"a frame for {table} does not fit its contract: {', '.join(wrong)}")
+
+
+def _make_tables(database: Database) -> None:
+    """Create what is missing. A column that a frame has gained is added; a column whose type differs stops the work."""
+    there = database.query(
+        "SELECT table_schema || '.' || table_name AS name, column_name, data_type FROM information_schema.columns"
+    ).rows_by_key("name")
+    for schema in SCHEMAS:
+        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for name, columns in TABLES.items():
+        if name not in there:
+            database.execute(create_table(name, columns))
+            continue
+        have = dict(there[name])
+        for column, kind in columns.items():
+            if column not in have:
+                database.execute(f'ALTER TABLE {name} ADD COLUMN "{column}" {DUCKDB_TYPES[kind]}')
+            elif have[column] != DUCKDB_TYPES[kind]:
+                raise ConfigError(
+                    f"{name}.{column} is {have[column]} in this warehouse and {DUCKDB_TYPES[kind]} in this version of invbi.",
+                    [(f"{name}.{column}", f"type {DUCKDB_TYPES[kind]}", "move the warehouse file away and run again")],
+                )

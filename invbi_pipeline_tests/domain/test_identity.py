@@ -1,0 +1,198 @@
+"""Identity: exact keys and people map; likeness only suggests."""
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+
+from invbi_pipeline.domain import codes
+from invbi_pipeline.domain.identity import mapped, merge_versions
+from invbi_pipeline.domain.truth import TruthResult
+from invbi_pipeline_tests.domain.small_world import Rows, at, channel, frame, order, reckon, shelves, wms, world
+
+
+def web(*listings: dict[str, Any], key_is_sku: bool = False) -> Rows:
+    """Return a channel that keys its listings by ids of its own."""
+    rows = channel("web", sells_from=["a"], keys_are_skus=key_is_sku)
+    rows["listings"] = [{"system": "web", "listing_key": str(n), **listing} for n, listing in enumerate(listings)]
+    return rows
+
+
+def stock(*skus: str) -> Rows:
+    return world(wms(), *({**shelves(sku, a=1), "places": []} for sku in skus), {"places": shelves("A", a=1)["places"]})
+
+
+def mappings(result: TruthResult) -> dict[str, tuple[str, int, str]]:
+    rows = result.mappings.filter(system="web").select("listing_key", "sku", "units", "how").iter_rows()
+    return {key: (sku, units, how) for key, sku, units, how in rows}
+
+
+def noticed(result: TruthResult) -> list[tuple[str, str]]:
+    return result.candidates.filter(pl.col("system") == "web").select("code", "listing_key").rows()
+
+
+def test_a_code_that_equals_a_master_sku_maps_exactly_and_the_map_comes_first() -> None:
+    said = {"sku_map": [{"system": "web", "listing_key": "1", "sku": "B", "units": 6}]}
+    result = reckon(**world(stock("A", "B"), web({"raw_sku": "A"}, {"raw_sku": "A"}), said))
+    assert mappings(result) == {"0": ("A", 1, "exact"), "1": ("B", 6, "map")}
+
+
+def test_the_map_may_name_a_code_and_hold_for_any_system() -> None:
+    said = {"sku_map": [{"listing_key": "SIX", "sku": "A", "units": 6}]}
+    assert mappings(reckon(**world(stock("A"), web({"raw_sku": "SIX"}), said))) == {"0": ("A", 6, "map")}
+
+
+def test_where_only_the_map_may_map_an_equal_code_does_not() -> None:
+    rows = world(stock("A"), web({"raw_sku": "A"}))
+    rows["systems"][-1]["sku_fallback"] = False
+    assert mappings(reckon(**rows)) == {}
+
+
+def test_a_listing_mapped_to_two_skus_is_ambiguous_and_belongs_to_neither() -> None:
+    said = {"sku_map": [{"system": "web", "listing_key": "0", "sku": sku} for sku in "AB"]}
+    result = reckon(**world(stock("A", "B"), web({"raw_sku": "A"}), said))
+    assert (mappings(result), noticed(result)) == ({}, [("ambiguous_mapping", "0")])
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ab-001-m", "case or space"),
+        (" AB-001- M", "case or space"),
+        ("AB-001-M\u200b", "case or space"),
+        ("AB/001_M", "separators"),
+        ("00AB-001-M", "leading zeros"),
+    ],
+)
+def test_a_code_written_otherwise_is_suggested_with_its_reason_and_never_mapped(code: str, reason: str) -> None:
+    result = reckon(**world(stock("AB-001-M"), web({"raw_sku": code})))
+    assert mappings(result) == {}
+    assert result.suggestions.select("sku", "reason").rows() == [("AB-001-M", reason)]
+    assert ("near_miss_sku", "0") in noticed(result)
+
+
+def test_a_neighbouring_size_is_no_likeness() -> None:
+    result = reckon(**world(stock("AB-001-XL"), web({"raw_sku": "AB-001-XXL"})))
+    assert result.suggestions.is_empty()
+    assert noticed(result) == [("variant_missing", "0")]
+
+
+def test_a_code_like_two_skus_is_ambiguous() -> None:
+    result = reckon(**world(stock("AB-1", "ab-1"), web({"raw_sku": "Ab-1"})))
+    assert noticed(result) == [("ambiguous_mapping", "0"), ("unmapped_listing", "0")]
+
+
+def test_a_shared_barcode_is_suggested() -> None:
+    bars = {"listings": [{"system": "wms", "listing_key": "A", "raw_sku": "A", "barcode": "0012345678905"}]}
+    result = reckon(**world(stock("A"), bars, web({"raw_sku": "zzz", "barcode": "12345678905"})))
+    assert result.suggestions.select("sku", "reason").rows() == [("A", "barcode")]
+    assert noticed(result) == [("unmapped_listing", "0")]
+
+
+def test_an_unknown_variant_of_a_style_that_the_platform_names_is_a_missing_variant() -> None:
+    result = reckon(**world(stock("A"), web({"raw_sku": "A", "style": "9001"}, {"raw_sku": "Q", "style": "9001"})))
+    assert noticed(result) == [("variant_missing", "1")]
+
+
+def test_a_code_that_only_orders_name_gets_exactly_one_finding_with_what_it_sold() -> None:
+    sold = world(*(order("web", f"o{n}", "GONE", 2, price=1.5) for n in range(3)))
+    result = reckon(**world(stock("A"), web(), sold))
+    evidence = json.loads(result.candidates.filter(code="unmapped_listing")["evidence"].item())
+    assert (evidence["sold_units"], evidence["sold_value"], evidence["source"]) == (6, 9.0, "orders")
+    assert noticed(result) == [("unmapped_listing", "GONE")]
+
+
+def test_a_code_typed_for_two_listings_is_a_finding_unless_somebody_mapped_them() -> None:
+    rows = world(stock("A"), web({"raw_sku": "A"}, {"raw_sku": "A"}))
+    assert noticed(reckon(**rows)) == [("duplicate_sku", "0")]
+    said = {"sku_map": [{"system": "web", "listing_key": str(n), "sku": "A"} for n in range(2)]}
+    assert noticed(reckon(**world(rows, said))) == []
+
+
+def test_a_key_given_twice_with_different_numbers_is_a_finding_and_the_lower_holds() -> None:
+    twice = {"observations": [{"system": "wms", "listing_key": "A", "location": "a", "quantity": n} for n in (0, 23)]}
+    result = reckon(**world(stock("A"), twice))
+    assert result.candidates.select("code", "listing_key", "location").rows() == [("duplicate_sku", "A", "a")]
+    assert result.anchors["on_hand"].to_list() == [0]
+
+
+def test_a_spelling_that_only_one_counting_system_uses_is_not_a_sku_of_its_own() -> None:
+    rows = world(stock("A-1"), {"prices": [{"sku": "A-1"}]}, web())
+    rows["observations"].append({"system": "wms2", "listing_key": "a1", "location": "b", "quantity": 5})
+    rows["systems"].append({**rows["systems"][0], "system": "wms2"})
+    rows["places"].append({"location": "b", "counted_by": "wms2"})
+    result = reckon(**rows)
+    assert result.candidates.filter(code="near_miss_sku").select("system", "sku").rows() == [("wms2", "A-1")]
+
+
+def test_the_listings_of_a_platforms_own_warehouse_declare_no_sku() -> None:
+    rows = world(
+        stock("A"), web({"raw_sku": "ONLY-THERE"}), {"places": [{"location": "fc", "counted_by": "web", "kind": "platform_fc"}]}
+    )
+    assert noticed(reckon(**rows)) == [("unmapped_listing", "0")]
+
+
+def test_a_listing_made_anew_takes_over_the_mapping_and_is_told_of_once() -> None:
+    said = {"sku_map": [{"system": "web", "listing_key": "0", "sku": "A", "units": 6}]}
+    rows = world(stock("A"), web({"raw_sku": "SIX", "status": "deleted"}, {"raw_sku": "SIX"}), said)
+    before = {"mappings": [{"system": "web", "listing_key": "0", "sku": "A", "units": 6, "how": "map", "valid_from": at(-9)}]}
+    result = reckon(**world(rows, before))
+    assert mappings(result)["1"] == ("A", 6, "relisted")
+    assert noticed(result) == [("relisted", "1")]
+    again = reckon(at(1), **{**rows, "mappings": result.mappings.to_dicts()})
+    assert noticed(again) == []
+
+
+def version(key: str, sku: str, since: float, until: float | None = None) -> dict[str, Any]:
+    return {
+        "system": "s",
+        "listing_key": key,
+        "sku": sku,
+        "valid_from": at(since),
+        "valid_to": None if until is None else at(until),
+    }
+
+
+def test_a_mapping_goes_on_when_no_page_showed_its_listing_and_ends_when_it_changed() -> None:
+    previous = frame("mappings", version("gone", "A", -9), version("moved", "A", -9), version("same", "A", -9))
+    resolved = frame("mappings", version("moved", "B", 0), version("same", "A", 0))
+    things = pl.LazyFrame({"system": ["s"] * 2, "listing_key": ["moved", "same"], "source": ["listing"] * 2})
+    merged = merge_versions(previous, resolved, things, at(0)).collect()
+    assert merged.select("listing_key", "sku", "valid_from", "valid_to").rows() == [
+        ("gone", "A", at(-9), None),
+        ("moved", "A", at(-9), at(0)),
+        ("moved", "B", at(0), None),
+        ("same", "A", at(-9), None),
+    ]
+
+
+def test_a_listing_that_was_shown_and_belongs_to_nothing_any_more_loses_its_mapping() -> None:
+    things = pl.LazyFrame({"system": ["s"], "listing_key": ["x"], "source": ["listing"]})
+    merged = merge_versions(frame("mappings", version("x", "A", -9)), frame("mappings"), things, at(0)).collect()
+    assert merged["valid_to"].to_list() == [at(0)]
+
+
+def test_an_event_goes_by_the_mapping_of_its_own_time_and_the_first_reaches_back() -> None:
+    versions = frame("mappings", version("x", "A", -9, -5), version("x", "B", -5))
+    events = pl.LazyFrame({"system": ["s"] * 3, "listing_key": ["x"] * 3, "when": [at(-20), at(-6), at(-5)]})
+    assert mapped(events, versions, "when").collect()["sku"].to_list() == ["A", "A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("code", "styles"),
+    [
+        ("TEE-RED-M", ["TEE-RED"]),
+        ("an201-KR/XL", ["AN201-KR", "AN201"]),
+        ("SKU-1001", []),
+        ("PLAIN", []),
+    ],
+)
+def test_a_style_is_a_beginning_of_a_code_that_says_enough(code: str, styles: list[str]) -> None:
+    assert pl.select(codes.beginnings(pl.lit(code))).item().to_list() == styles
+
+
+def test_a_code_that_begins_with_a_style_which_another_system_names_is_a_missing_variant() -> None:
+    named = {"listings": [{"system": "wms", "listing_key": "AN201-RED-L", "raw_sku": "AN201-RED-L", "style": "AN201"}]}
+    result = reckon(**world(stock("AN201-RED-L"), named, web({"raw_sku": "AN201-BLUE-L"}, {"raw_sku": "AN202-RED-L"})))
+    assert noticed(result) == [("unmapped_listing", "1"), ("variant_missing", "0")]

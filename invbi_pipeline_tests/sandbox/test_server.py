@@ -1,0 +1,98 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from invbi_pipeline.sandbox.server import create_app
+from invbi_pipeline.sandbox.world import World
+from invbi_pipeline_tests.sandbox.world.memory import build
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return build(tmp_path, skus=200, calm=True)
+
+
+@pytest.fixture
+async def client(world: World, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(world, Starlette()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as made:
+        yield made
+
+
+async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_time_is_moved_and_told(client: httpx.AsyncClient) -> None:
+    before = await _get(client, "/_world/clock")
+    moved = (await client.post("/_world/advance", json={"seconds": 90})).json()
+    assert moved["now"] > before["now"]
+    assert moved["events"] >= 0
+    assert (await _get(client, "/_world/clock"))["now"] == moved["now"]
+
+
+@pytest.mark.parametrize("body", [{}, {"seconds": -1}, {"seconds": "ten"}, {"seconds": True}, {"seconds": 1e9}, ["seconds"]])
+async def test_a_wrong_stretch_of_time_is_refused(client: httpx.AsyncClient, body: object) -> None:
+    assert (await client.post("/_world/advance", json=body)).status_code == 400
+
+
+async def test_a_web_page_cannot_move_the_world(client: httpx.AsyncClient) -> None:
+    form = await client.post("/_world/freeze", content=b"", headers={"content-type": "text/plain"})
+    assert form.status_code == 415
+    elsewhere = await client.get("/_world/secrets", headers={"host": "attacker.example"})
+    assert elsewhere.status_code == 400
+
+
+async def test_the_truth_names_what_disagrees_and_what_is_excluded(client: httpx.AsyncClient) -> None:
+    calm = await _get(client, "/_world/truth")
+    assert calm["agree"] == calm["correctable"] > 0
+    drift = (await client.post("/_world/plant", json={"label": "drift"})).json()
+    frozen = (await client.post("/_world/plant", json={"label": "frozen_listing"})).json()
+    after = await _get(client, "/_world/truth")
+    assert [point["listing_key"] for point in after["disagreeing"]] == [drift["listing_key"]]
+    assert [row["listing_key"] for row in after["excluded"]] == [frozen["listing_key"]]
+    assert after["planted"] == {"drift": 1, "frozen_listing": 1}
+
+
+async def test_planted_faults_are_listed(client: httpx.AsyncClient) -> None:
+    await client.post("/_world/plant", json={"label": "system_unreachable", "system": "till", "minutes": 3})
+    listed = await _get(client, "/_world/planted")
+    (row,) = listed["planted"]
+    assert (row["label"], row["system"]) == ("system_unreachable", "till")
+    assert row["until"] > row["at"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"label": "gremlins"}, {"label": "drift", "colour": "red"}, {"label": "drift", "system": "nobody"}]
+)
+async def test_what_cannot_be_planted_is_refused_with_a_reason(client: httpx.AsyncClient, body: dict[str, str]) -> None:
+    answer = await client.post("/_world/plant", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+async def test_a_frozen_world_says_so(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/_world/freeze", json={})).json()["frozen"] is True
+
+
+async def test_secrets_are_told_by_the_variables_that_the_configuration_names(client: httpx.AsyncClient) -> None:
+    assert {"SHOPIFY_UK_TOKEN", "TILL_WEBHOOK_KEY", "AMAZON_UK_REFRESH_TOKEN"} <= set(await _get(client, "/_world/secrets"))
+
+
+async def test_the_first_page_names_every_account(client: httpx.AsyncClient, world: World) -> None:
+    page = (await client.get("/")).text
+    assert all(f"/{name}" in page for name in world.business.systems)

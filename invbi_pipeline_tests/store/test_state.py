@@ -1,0 +1,125 @@
+"""The state store: what must survive a crash."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import polars as pl
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from invbi_pipeline.domain.frames import FINDINGS
+from invbi_pipeline.errors import ConfigError, StoreBusy
+from invbi_pipeline.store.state import Cursor, Delivery, State, open_state
+from invbi_pipeline.store.state_tables import METADATA
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+URL = "sqlite:///state.db"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return open_state(URL, tmp_path)
+
+
+def test_the_migrations_make_exactly_the_tables_of_this_version(state: State) -> None:
+    with state.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_what_was_kept_is_there_after_opening_again(tmp_path: Path) -> None:
+    first = open_state(URL, tmp_path)
+    first.set_cursor("till", "stock", Cursor("abc", "b1", NOW), NOW)
+    first.close()
+
+    assert open_state(URL, tmp_path).cursor("till", "stock") == Cursor("abc", "b1", NOW)
+
+
+def test_a_store_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    open_state(URL, tmp_path).close()
+    with create_engine(f"sqlite:///{tmp_path / 'state.db'}").begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigError, match="version 9999"):
+        open_state(URL, tmp_path)
+
+
+def test_a_locked_store_is_busy_not_broken(tmp_path: Path) -> None:
+    state = open_state(URL, tmp_path, wait_s=0.01)
+    engine = create_engine(f"sqlite:///{tmp_path / 'state.db'}")
+    with engine.connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy, match="held by another process"):
+            state.set_mark("a", "b")
+        other.exec_driver_sql("ROLLBACK")
+    engine.dispose()
+
+
+def test_a_cursor_never_set_is_empty(state: State) -> None:
+    assert state.cursor("till", "stock") == Cursor()
+
+
+def test_forgetting_a_system_forgets_all_its_cursors_and_no_other(state: State) -> None:
+    state.set_cursors([("till", "stock", Cursor("1")), ("till", "orders", Cursor("2")), ("erp", "stock", Cursor("3"))], NOW)
+
+    state.forget_cursor("till")
+
+    assert list(state.cursors()) == [("erp", "stock")]
+
+
+def test_times_of_any_zone_come_back_in_utc(state: State) -> None:
+    there = NOW.astimezone(timezone(timedelta(hours=5)))
+    state.pause("till", "Ada", "stocktaking", there)
+
+    assert state.pauses()["at"].to_list() == [NOW]
+
+
+def test_a_time_without_a_zone_is_refused(state: State) -> None:
+    with pytest.raises(Exception, match="has no time zone"):
+        state.pause("till", "Ada", "stocktaking", NOW.replace(tzinfo=None))
+
+
+def test_a_delivery_is_kept_once_however_often_it_comes(state: State) -> None:
+    delivery = Delivery("shop", "d1", "orders/create", NOW, listing_keys=("k",), order_ids=("o",), occurred_at=NOW)
+
+    assert [state.receive(delivery), state.receive(delivery)] == [True, False]
+    assert state.waiting() == [delivery]
+
+
+def test_a_delivery_worked_on_waits_no_more_and_still_counts_as_seen(state: State) -> None:
+    delivery = Delivery("shop", "d1", "orders/create", NOW)
+    state.receive(delivery)
+
+    state.done([delivery], NOW)
+
+    assert state.waiting() == []
+    assert not state.receive(delivery)
+    assert state.forget_deliveries(NOW + timedelta(days=1)) == 1
+
+
+def test_a_system_is_blind_since_its_first_failure_in_a_row(state: State) -> None:
+    state.failed("till", "503", NOW)
+    state.failed("till", "timeout", NOW + timedelta(minutes=5))
+
+    assert state.breakers().rows() == [("till", 2, NOW, "timeout")]
+    state.recovered(["till"])
+    assert state.breakers().is_empty()
+
+
+def test_a_pause_holds_until_it_is_taken_away(state: State) -> None:
+    state.pause("", "Ada", "looks wrong", NOW)
+
+    assert state.pauses().select("scope", "who", "by_machine").rows() == [("", "Ada", False)]
+    assert [state.resume(""), state.resume("")] == [True, False]
+
+
+def test_findings_keep_their_lives(state: State) -> None:
+    row = {"finding_id": "f1", "code": "drift", "state": "open", "units": 3, "money": 9.5, "first_seen": NOW, "last_seen": NOW}
+    found = pl.DataFrame([row], schema=dict(FINDINGS))
+    state.save_lives(found)
+    resolved = found.with_columns(state=pl.lit("resolved"))
+    state.save_lives(resolved)
+
+    assert state.lives(dict(FINDINGS)).equals(resolved)
+    assert state.lives(dict(FINDINGS), ["open"]).is_empty()
