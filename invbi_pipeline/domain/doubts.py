@@ -7,6 +7,7 @@ import polars as pl
 from invbi_pipeline.domain.candidates import candidates
 from invbi_pipeline.domain.identity import KEY, Resolved, line_key
 from invbi_pipeline.domain.likeness import suggestions, with_style
+from invbi_pipeline.domain.steps import kept
 from invbi_pipeline.domain.words import ListingStatus
 
 __all__ = ["Doubts", "doubts", "sold"]
@@ -47,8 +48,8 @@ def doubts(
     orphans = live.join(pl.concat([held.select(*KEY), resolved.ambiguous.select(*KEY)]), on=KEY, how="anti").unique(
         KEY, keep="any"
     )
-    orphans = orphans.join(sold(order_lines), on=KEY, how="left")
-    hints = suggestions(orphans, things, known, held)
+    orphans = kept(orphans.join(sold(order_lines), on=KEY, how="left"))
+    hints = kept(suggestions(orphans, things, known, held))
     noticed = [
         _unmapped(with_style(orphans, things, known, held), hints),
         _near_misses(orphans, hints),

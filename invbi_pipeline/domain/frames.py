@@ -349,6 +349,7 @@ BASES: Final[Schema] = {  # one row a point: the number on which both sides veri
     "moved_at": UTC,  # our clock
     "observed_at": UTC,  # the platform's time of the look that moved it last; older looks are never compared with it
     "sent_at": UTC,  # the platform's time of the last push that landed; null before any
+    "unsure_to": UTC,  # the look that read that push, or was explained in doubt: no raise until orders are complete up to it
     "first_look_at": UTC,  # the platform's time of the first look; null once a push was verified or a person accepted
     "blur_from": UTC,  # effects stamped between these two may or may not be in the number: a send and its visibility lag,
     "blur_to": UTC,  # ... or the read lag of the look it was taken at; null where there is no such doubt
@@ -377,6 +378,7 @@ FLIGHTS: Final[Schema] = {  # pushes not yet ended, from the outbox (`points.fli
     "listing_key": _text,
     "location": _text,
     "target": _int,  # the candidate's number: what a read shows once it landed
+    "shown": _int,  # the number read when it was planned; where it equals the target, reading the target proves nothing
     "contains_to": UTC,  # contains every effect stamped up to here: the send (net), or the read behind it (gross)
     "withheld": _int,
     "known_from": UTC,  # see BASES
@@ -515,6 +517,7 @@ CORRECTIONS: Final[Schema] = {
     "from_qty": _int,  # raw number compared with (set); null for post
     "to_qty": _int,  # value to send (set), or signed delta (post)
     "target": _int,  # the candidate: what a read shows once it landed
+    "shown": _int,  # the number read when it was planned, net of the platform's own reservations
     "withheld": _int,
     "known_from": UTC,  # see BASES
     "known_to": UTC,

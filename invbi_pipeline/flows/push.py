@@ -16,7 +16,7 @@ from invbi_pipeline.domain.words import CorrectionKind, CorrectionState
 from invbi_pipeline.errors import AmbiguousWrite, InvbiError, TransientError
 from invbi_pipeline.flows.context import Context
 
-__all__ = ["PushResult", "push", "recover"]
+__all__ = ["PushResult", "location_keys", "push", "recover"]
 
 _S = CorrectionState
 # What each result of a write makes of a correction. `stale` and `retry` moved nothing: the next plan decides again.
@@ -87,7 +87,7 @@ async def _send(ctx: Context, channel: Channel, batch: pl.DataFrame, result: Pus
     outbox, clock = ctx.state.outbox, ctx.clock
     began = {"sent_at": clock.now()}
     mine = set(outbox.advance_all([(n, began) for n in batch["correction_id"]], _S.APPROVED, _S.SENDING, clock.now()))
-    keys = _location_keys(ctx, channel.system)
+    keys = location_keys(ctx, channel.system)
     rows = {
         row["correction_id"]: {**row, "location_key": keys[row["location"]]}
         for row in batch.iter_rows(named=True)
@@ -111,7 +111,7 @@ async def _send(ctx: Context, channel: Channel, batch: pl.DataFrame, result: Pus
         raise
 
 
-def _location_keys(ctx: Context, system: str) -> dict[str, str]:
+def location_keys(ctx: Context, system: str) -> dict[str, str]:
     """Return how this system calls each of our locations; the empty name stands for its one number."""
     return {"": "", **{place: key for key, place in ctx.config.systems[system].locations.items()}}
 

@@ -21,7 +21,7 @@ from invbi_pipeline.store.models import run_models
 from invbi_pipeline.store.tables import LOCATION_MAP, SYSTEM_MODES
 from invbi_pipeline.store.warehouse import Database
 
-__all__ = ["Compared", "compare", "derive_truth", "merge_inputs", "stage", "systems_frame"]
+__all__ = ["Compared", "compare", "derive_truth", "merge_inputs", "stage", "standing", "systems_frame"]
 
 _S = CorrectionState
 _KEY = ("system", "listing_key", "location")
@@ -188,6 +188,12 @@ def compare(ctx: Context, run_id: str) -> Compared:
         db.replace("recon.flight_ends", result.flight_ends)
     _end_flights(ctx, result.flight_ends)
     return _summary(result.points, result.flight_ends)
+
+
+def standing(ctx: Context) -> Compared:
+    """Return what the comparison that stands came to, as the warehouse remembers it."""
+    with ctx.warehouse.open() as db:
+        return _summary(db.read("recon.points"), db.read("recon.flight_ends"))
 
 
 def _changed(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from invbi_pipeline.sandbox import presets
 from invbi_pipeline.sandbox.control import control_routes
 from invbi_pipeline.sandbox.courier import Courier
 from invbi_pipeline.sandbox.world import LiveClock, VirtualClock, World
-from invbi_pipeline.sandbox.world.configuration import sheets_token
+from invbi_pipeline.sandbox.world.configuration import SPREADSHEET, sheets_token
 
 __all__ = ["create_app", "serve"]
 
@@ -125,4 +125,4 @@ td,th{{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #bbb}}</style
 <h1>invbi sandbox</h1><p>Preset <b>{escape(business.preset)}</b>, seed {business.seed}. The world's time is
 <b>{business.now:%Y-%m-%d %H:%M:%S} UTC</b>{", frozen" if world.frozen else ""}.</p>
 <table><tr><th>Account</th><th>Platform</th><th>Counts</th><th>Sells</th><th>Listings</th></tr>{rows}</table>
-<p>The world: {links}. Spreadsheets: <a href="/sheets/">sheets</a>.</p></html>"""
+<p>The world: {links}. Spreadsheets: <a href="/sheets/view/{SPREADSHEET}">{SPREADSHEET}</a>.</p></html>"""

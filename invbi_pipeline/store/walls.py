@@ -157,7 +157,12 @@ def _rules(name: str) -> "pa.DataFrameSchema":
     import pandera.polars as pa
 
     def check(rule: Rule, says: str) -> Any:
-        return pa.Check(lambda data: data.lazyframe.select(rule(pl.col(data.key)).fill_null(value=True)), name=says, error=says)
+        def holds(data: Any) -> pl.LazyFrame:
+            cell = pl.col(data.key)
+            found: pl.LazyFrame = data.lazyframe.select((cell.is_null() | rule(cell)).fill_null(value=True))
+            return found
+
+        return pa.Check(holds, name=says, error=says)
 
     columns = {
         column: pa.Column(

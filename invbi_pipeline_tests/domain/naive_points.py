@@ -20,6 +20,7 @@ class Base:
     extra: frozenset[str] = frozenset()  # contained although stamped after as_of
     blur: tuple[datetime, datetime] | None = None
     sent_at: datetime | None = None
+    unsure_to: datetime | None = None
     withheld: int = 0
     withheld_until: datetime | None = None
     window: tuple[datetime, datetime, int] | None = None  # which effects explain withheld units: from, to, known sum
@@ -33,6 +34,7 @@ class Flight:
     send_ended_at: datetime
     withheld: int = 0
     window: tuple[datetime, datetime, int] | None = None
+    shown: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,10 @@ class Verdict:
     u: int
     exact: bool
     doubtful: bool
+    perhaps: bool
     nominal: int
     final: int
+    later: int
     nearest: int
 
     @property
@@ -139,7 +143,8 @@ def try_candidate(
     """What the candidate comes to: surely, at least, at most (rule 5)."""
     low = high = c.number
     nominal = final = c.number
-    doubtful = False
+    doubtful = in_doubt = False
+    later = 0
     for effect in effects:
         name, units, stamp = effect
         fresh = at - read_lag < stamp <= reach + GRAIN
@@ -150,6 +155,8 @@ def try_candidate(
             final += units
             if stamp <= at:
                 nominal += units
+            else:
+                later += units
         perhaps = (not inside and stamp <= reach + GRAIN and (fresh or sent or blurred)) or (inside and blurred)
         undone = inside and not blurred and fresh and stamp <= at and (c.absolute is None or stamp > c.absolute)
         if perhaps:
@@ -158,10 +165,11 @@ def try_candidate(
             low, high = low - max(0, units), high - min(0, units)
         elif not inside and stamp <= at:
             low, high = low + units, high + units
+        in_doubt = in_doubt or perhaps
         doubtful = doubtful or (fresh and (perhaps or undone))
     shown = max(0, seen)
     u = shown - min(max(shown, max(0, low)), max(0, high))
-    return Verdict(c, rank, u, shown == max(0, nominal), doubtful, nominal, final, min(max(seen, low), high))
+    return Verdict(c, rank, u, shown == max(0, nominal), doubtful, in_doubt, nominal, final, later, min(max(seen, low), high))
 
 
 def best(verdicts: list[Verdict]) -> Verdict:
@@ -175,7 +183,9 @@ def unexplained_withheld(units: int, window: tuple[datetime, datetime, int] | No
     return min(units, max(0, units + arrived))
 
 
-def add_look(streak: Streak, at: datetime, u: int, gap: int, since: datetime | None, push_at: datetime | None, old: bool) -> Streak:
+def add_look(
+    streak: Streak, at: datetime, u: int, gap: int, since: datetime | None, push_at: datetime | None, old: bool
+) -> Streak:
     """The two-look rule. `old`: the base has moved since this look, so that it says nothing of the present."""
     pushed = push_at is not None and streak.at is not None and streak.at < push_at <= at
     again = streak.looks > 0 and u != 0 and sign(u) == sign(streak.u) and not pushed
@@ -245,7 +255,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         misfits = (judged_now and streak.looks >= 1 and streak.at is not None and streak.at > newest.sent_at) or (
             streak.looks >= 2 and streak.previous_at is not None and streak.previous_at > newest.sent_at
         )
-        if v.rank == len(flights) and v.fits and (v.exact or (late and not v.doubtful)):
+        alone = sum(w.fits for w in verdicts) == 1 and newest.target != newest.shown
+        if v.rank == len(flights) and v.fits and (late or alone) and (v.exact or (late and not v.doubtful)):
             end = "verified"
         elif v.rank < len(flights) and v.fits and late and (complete or lost_at_look):
             end = "not_landed"
@@ -287,7 +298,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             as_of = max(as_of, min(look.complete_to, look.at))
         blur = base.blur if base else None
         if landed:
-            blur = (landed.sent_at, min(landed.sent_at + vis, look.at))
+            blur = (landed.sent_at, landed.sent_at + vis)
         elif move in ("first", "converged"):
             blur = (look.at - look.read_lag, look.at + GRAIN)
         if blur is not None and blur[1] <= as_of:
@@ -295,7 +306,9 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         extra: set[str] = set()
         if move == "full":
             inside = (base.extra if base else frozenset()) if not landed else frozenset()
-            extra = {n for n, _, t in effects if t > as_of and t <= look.at and (n in inside or not contains(v.candidate, (n, 0, t)))}
+            extra = {
+                n for n, _, t in effects if t > as_of and t <= look.at and (n in inside or not contains(v.candidate, (n, 0, t)))
+            }
             if blur is not None and base is not None and look.at > base.observed_at:
                 extra |= {n for n, _, t in effects if blur[0] < t <= look.at}
         elif move == "candidate" and base is not None and not landed:
@@ -308,6 +321,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra=frozenset(extra),
             blur=blur,
             sent_at=landed.sent_at if landed else old.sent_at,
+            unsure_to=look.at if move == "full" and (landed or v.perhaps) else old.unsure_to,
             withheld=landed.withheld if landed else old.withheld,
             withheld_until=landed.sent_at if landed else old.withheld_until,
             window=landed.window if landed else old.window,
@@ -333,8 +347,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     waits = flying and (not compared or v.rank < len(flights))
     if waits:
         standing = verdicts[-1].final
-    elif move == "converged" or (move in ("full", "first") and not v.exact):
-        standing = look.seen + v.final - v.nominal
+    elif move == "converged" or (not flying and not v.doubtful and (v.candidate.blur is None or blur_past)):
+        standing = look.seen + v.later
     else:
         standing = look.seen + v.final - v.nearest
     standing = max(0, standing)
@@ -355,12 +369,14 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     unseen = max(0, min(0, streak.confirmed) - u) if u < 0 else 0
     withhold = max(left, unseen) if waits else left + unseen
     wanted = max(0, look.offer - withhold)
+    if flying and unseen > (left if waits else 0):
+        wanted = min(wanted, shown)
     target = None
     if wanted < standing and (compared or flying) and not drifted_only:
         target = wanted
-    wiped = vis > GRAIN and new is not None and new.blur is not None and new.blur[0] == new.sent_at
-    wiped = wiped and (look.complete_to is None or new is None or new.blur is None or new.blur[1] > look.complete_to)
-    if wanted > standing and compared and not flying and not wiped:
+    unsure = new is not None and new.unsure_to is not None
+    unsure = unsure and (look.complete_to is None or look.complete_to < new.unsure_to)
+    if wanted > standing and compared and not flying and not unsure:
         target = wanted
 
     # a look that could not be judged yet

@@ -53,7 +53,7 @@ class Story:
 
     def send(self, minute: float, name: str = "c1") -> "Story":
         """What the last look planned is sent; the platform accepts it at `minute`."""
-        return self.fly(self.last["target"], minute, name, **{
+        return self.fly(self.last["target"], minute, name, shown=self.last["reported"], **{
             n: self.last[n] for n in ("withhold", "known_from", "known_to", "known_units")
         })  # fmt: skip
 

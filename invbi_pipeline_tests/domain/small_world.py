@@ -88,9 +88,9 @@ def inputs(**rows: list[dict[str, Any]]) -> TruthInputs:
     return TruthInputs.of(**{name: frame(name, *several) for name, several in rows.items()})
 
 
-def reckon(now: datetime = NOW, **rows: list[dict[str, Any]]) -> TruthResult:
-    """Return the truth of a world given as rows by input name."""
-    return truth(inputs(**rows), now)
+def reckon(**rows: list[dict[str, Any]]) -> TruthResult:
+    """Return the truth at NOW of a world given as rows by input name."""
+    return truth(inputs(**rows), NOW)
 
 
 Rows = dict[str, list[dict[str, Any]]]

@@ -140,7 +140,7 @@ def test_a_listing_made_anew_takes_over_the_mapping_and_is_told_of_once() -> Non
     result = reckon(**world(rows, before))
     assert mappings(result)["1"] == ("A", 6, "relisted")
     assert noticed(result) == [("relisted", "1")]
-    again = reckon(at(1), **{**rows, "mappings": result.mappings.to_dicts()})
+    again = reckon(**{**rows, "mappings": result.mappings.to_dicts()})
     assert noticed(again) == []
 
 

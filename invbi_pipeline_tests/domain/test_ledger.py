@@ -260,6 +260,15 @@ def test_an_order_that_a_third_system_imported_is_reserved_once_where_it_was_bor
     assert result.reservations.select("system", "location", "units").rows() == [("web", "shop", 2)]
 
 
+def test_a_shipment_told_by_a_copy_of_an_order_moves_nothing_while_the_order_is_still_reserved_where_it_was_born() -> None:
+    copies = world(
+        order("web", "o1", "A", 2, "shop"),
+        order("desk", "D5", "A", 0, "shop", external_id="o1", state="fulfilled", quantity=2),
+    )
+    gone = {"movements": [shipped(5, -5, units=-2, system="desk", order_id="D5", movement_id="D5/1/f")]}
+    assert on_hand(world(till(10), channel("desk", "A", sells_from=["shop"]), copies, gone)) == (10, 0, 8)
+
+
 def test_of_two_orders_with_the_imported_id_the_nearer_in_time_is_meant_and_the_evidence_says_so() -> None:
     natives = world(order("web", "7", "A", 1, ordered_at=at(-50)), order("b2b", "7", "A", 1, "shop", ordered_at=at(-2)))
     copy = order("till", "T1", "A", 1, "shop", external_id="7", ordered_at=at(-1))

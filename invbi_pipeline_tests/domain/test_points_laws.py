@@ -90,9 +90,10 @@ def test_every_point_agrees_within_three_runs_after_the_lags_and_then_nothing_is
     small = world(lines, lag)
     for _ in small.until(LAST):
         pass
-    small.pass_time(lag.order + lag.visibility + 1)
     for shelf in small.shelves:
         shelf.lose_next = False
+    for _ in small.until(LAST + lag.order + lag.visibility + 1):
+        pass
     for _ in range(3):
         small.run()
         small.pass_time(5 + lag.order + lag.visibility)
@@ -122,7 +123,9 @@ def naive_memory(shelf: Shelf, memories: dict[str, naive.Memory]) -> naive.Memor
 
 def naive_flight(row: dict[str, Any]) -> naive.Flight:
     window = None if row["known_from"] is None else (row["known_from"], row["known_to"], row["known_units"])
-    return naive.Flight(row["correction_id"], row["target"], row["sent_at"], row["send_ended_at"], row["withheld"], window)
+    return naive.Flight(
+        row["correction_id"], row["target"], row["sent_at"], row["send_ended_at"], row["withheld"], window, row["shown"]
+    )
 
 
 def told_naively(run: Run, memories: dict[str, naive.Memory], lag: Lags) -> dict[str, naive.Answer]:

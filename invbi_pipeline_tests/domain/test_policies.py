@@ -59,7 +59,7 @@ def test_a_percentage_and_a_number_are_one_buffer_of_which_the_narrower_holds() 
 
 
 def test_what_cannot_be_meant_is_named_and_passed_over() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "bufer", "value": 1},
         {"name": "share_bp", "value": 10_001},
         {"name": "buffer", "value": None},

@@ -173,7 +173,9 @@ class TinyWorld:
         known = {name: row[name] for name in ("system", "listing_key", "location", "known_from", "known_to", "known_units")}
         sent = {"sent_at": now, "send_ended_at": now, "contains_to": now, "state": "accepted"}
         name = f"{shelf.key}-{self.runs}"
-        shelf.pushes.append({**known, **sent, "correction_id": name, "target": row["target"], "withheld": row["withhold"]})
+        shelf.pushes.append(
+            {**known, **sent, "correction_id": name, "target": row["target"], "withheld": row["withhold"], "shown": row["raw"]}
+        )
         if shelf.lose_next:
             shelf.lose_next = False
             return

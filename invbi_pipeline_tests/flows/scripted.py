@@ -12,6 +12,7 @@ from invbi_pipeline.domain.words import Basis, Dataset
 from invbi_pipeline.errors import InvbiError, Refused
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+DATASETS = (Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS)
 
 
 class TurnedClock:
@@ -38,19 +39,20 @@ def wall(name: str, system: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFr
         "fulfilment": "merchant",
         "state": "known",
     }
-    made = [{c: row.get(c, defaults.get(c)) for c in columns} for row in rows]
-    texts = [
-        {c: None if v is None else v.isoformat() if isinstance(v, datetime) else str(v) for c, v in row.items()} for row in made
-    ]
+    texts = [{c: _text(row.get(c, defaults.get(c))) for c in columns} for row in rows]
     return pl.DataFrame(texts, schema=dict.fromkeys(columns, pl.String()))
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class ScriptedChannel:
     """Says `frames` (wall frame -> rows) until told otherwise; `trouble` is raised by the dataset it names."""
 
-    def __init__(
-        self, system: str, clock: TurnedClock, datasets: Sequence[Dataset] = (Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS)
-    ) -> None:
+    def __init__(self, system: str, clock: TurnedClock, datasets: Sequence[Dataset] = DATASETS) -> None:
         self.system = system
         self.clock = clock
         self.frames: dict[str, list[dict[str, Any]]] = {}

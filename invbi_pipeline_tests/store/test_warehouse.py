@@ -44,18 +44,26 @@ def test_rows_come_back_as_they_went_in_with_their_times_in_utc(warehouse: Wareh
 
 
 def test_a_step_that_fails_leaves_nothing_behind(warehouse: Warehouse) -> None:
-    with pytest.raises(ZeroDivisionError), warehouse.open() as database:
-        database.append("truth.kits", _kits())
-        raise ZeroDivisionError
+    def step() -> None:
+        with warehouse.open() as database:
+            database.append("truth.kits", _kits())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        step()
 
     assert warehouse.read("truth.kits").is_empty()
 
 
 def test_a_block_inside_another_joins_its_transaction(warehouse: Warehouse) -> None:
-    with pytest.raises(ZeroDivisionError), warehouse.open() as outer:
-        outer.append("truth.kits", _kits("A"))
-        warehouse.append("truth.kits", _kits("B"))
-        raise ZeroDivisionError
+    def step() -> None:
+        with warehouse.open() as outer:
+            outer.append("truth.kits", _kits("A"))
+            warehouse.append("truth.kits", _kits("B"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        step()
 
     assert warehouse.read("truth.kits").is_empty()
 

@@ -56,7 +56,8 @@ def compared(trials: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
     `nominal`: with all open effects stamped up to the look; `low` and `high`: the extremes; `final`: once every open effect
     is applied; `unexplained`: how far the number (below 0 it compares as 0) lies outside the extremes; `fits`; `exact`
-    (equals `nominal`); `doubtful`: effects within the read lag; `certain`: effects that must show.
+    (equals `nominal`); `perhaps`, `doubtful`: how many effects may or may not be in it, at all and for the read lag;
+    `certain`: how many must show.
     """
     units = pl.col("units")
     zero = pl.lit(0, pl.Int64)
@@ -67,9 +68,11 @@ def compared(trials: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         up=units.filter("perhaps").clip(lower_bound=zero).sum() - units.filter("undo").clip(upper_bound=zero).sum(),
         nominal_units=units.filter(pl.col("open") & pl.col("before")).sum(),
         final_units=units.filter("open").sum(),
+        perhaps=pl.col("perhaps").sum().cast(pl.Int64),
+        later_units=units.filter(pl.col("open") & ~pl.col("before")).sum(),
         doubtful=((pl.col("perhaps") | pl.col("undo")) & pl.col("fresh")).sum().cast(pl.Int64),
     )
-    totals = ["certain_units", "certain", "down", "up", "nominal_units", "final_units", "doubtful"]
+    totals = ["certain_units", "certain", "down", "up", "nominal_units", "final_units", "later_units", "perhaps", "doubtful"]
     shown = pl.col("seen").clip(lower_bound=zero)
     nearest = shown.clip(pl.col("low").clip(lower_bound=zero), pl.col("high").clip(lower_bound=zero))
     return (

@@ -115,7 +115,7 @@ def _view(
     """One row a point: what its number was compared with, and all that the rules ask about."""
     candidate = chosen.filter(~pl.col("kept")).drop("kept", "observed_at", "reach", "fresh_from", "seen")
     flight = flying.select(
-        "pid", "rank", "target", flight_withheld="withheld", flight_until="sent_at",
+        "pid", "rank", "target", "shown", flight_withheld="withheld", flight_until="sent_at",
         flight_from="known_from", flight_to="known_to", flight_units="known_units",
     )  # fmt: skip
     newest = flying.group_by("pid").agg(
@@ -124,6 +124,7 @@ def _view(
         last_send_ended=pl.col("send_ended_at").max(),
         in_flight=pl.len().cast(pl.Int64),
     )
+    fitting = tried.filter(~pl.col("kept") & pl.col("fits")).group_by("pid").agg(fitting=pl.len())
     of_newest = tried.filter(~pl.col("kept")).select("pid", newest="rank", newest_final="final")
     base = bases.select(
         "pid", "lost", base_why="why", base_observed_at="observed_at", base_number="base", base_version="version",
@@ -149,6 +150,7 @@ def _view(
         .join(base, on="pid", how="left")
         .join(before, on="pid", how="left")
         .join(base_held, on="pid", how="left")
+        .join(fitting, on="pid", how="left")
         .join(flight_held, on=["pid", "newest"], how="left")
         .join(certain, on="pid", how="left")
     )
@@ -187,13 +189,14 @@ def _carry(view: pl.DataFrame, bases: pl.DataFrame) -> tuple[pl.DataFrame, pl.Da
     from_ = pl.when(from_flight).then("newest_held_from").otherwise("base_held_from")
     over = ~flies & (pl.col("complete_to") >= pl.col("until")).fill_null(value=False) & pl.col("believed")
     moved = pl.col("move").is_in(["full", "converged", "first"])
-    later = pl.col("final") - pl.col("nominal")
+    later = pl.col("later_units")
     waits = flies & (~pl.col("compared") | (pl.col("rank") < pl.col("newest")))
     nearest = pl.col("seen").clip(pl.col("low"), pl.col("high"))
+    blur_past = pl.col("blur_to").is_null() | (pl.col("blur_to") <= pl.col("fresh_from"))
     standing = (
         pl.when(waits)
         .then("newest_final")
-        .when(moved & ~pl.col("exact") | (pl.col("move") == "converged"))
+        .when((pl.col("move") == "converged") | (~flies & (pl.col("doubtful") == 0) & blur_past))
         .then(pl.col("seen") + later)
         .otherwise(pl.col("seen") + pl.col("final") - nearest)
     )
@@ -272,27 +275,15 @@ def _decide(
     version_same = pl.when(pl.col("version") != "").then(pl.col("version") == pl.col("base_version")).otherwise(
         pl.col("seen") == pl.col("base_number")
     )  # fmt: skip
-    # a send that becomes visible late may have wiped the mark of a sale that nobody has seen yet: no raise until the order
-    # feed is complete up to its landing
-    wiped = (
-        (pl.col("visibility") > GRAIN)
-        & (pl.col("base_blur_from") == pl.col("base_sent_at"))
-        & (pl.col("complete_to").is_null() | (pl.col("base_blur_to") > pl.col("complete_to")))
-    )
+    # a push that lands late wipes the mark of a sale that nobody has seen yet, and a sale can make a lost push look landed:
+    # no raise until the order feed is complete up to the look that read the last push back
+    unsure = pl.col("unsure_to").is_not_null() & ~(pl.col("complete_to") >= pl.col("unsure_to")).fill_null(value=False)
     decided = (
         view.join(now, on="pid", how="left")
         .join(away, on="pid", how="left")
         .join(kept, on="pid", how="left")
         .join(
-            bases.select(
-                "pid",
-                "why",
-                "returns",
-                lost_now="lost",
-                base_blur_from="blur_from",
-                base_blur_to="blur_to",
-                base_sent_at="sent_at",
-            ),
+            bases.select("pid", "why", "returns", "unsure_to", lost_now="lost"),
             on="pid",
             how="left",
         )
@@ -313,7 +304,7 @@ def _decide(
             state=pl.coalesce("fixed", settled_state),
             found_how=found_how,
             may_lower=open_ & (pl.col("compared") | pl.col("flying")) & ~(only_drift & ~pl.col("judged")).fill_null(value=False),
-            may_raise=open_ & pl.col("compared") & ~wiped.fill_null(value=False),
+            may_raise=open_ & pl.col("compared") & ~unsure,
             u=pl.when((u == pending) & pl.col("judged")).then(_ZERO).otherwise("u"),
             covered=pl.col("compared")
             & (

@@ -19,7 +19,7 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     `chosen`: one row a compared point: its candidate (as `effects.choose`), the newest flight (`newest`, its rank;
     `newest_at`, the platform's time of its send; `lost_at_look`: a judged look after its lag read another candidate),
     `looks_before`, `looks_previous_at`, `looks_at` (judged looks before this one), `complete`, `judged_now`, `judged`, `known`
-    (it has a base), `offer`.
+    (it has a base), `offer`, `fitting` (how many candidates fit), `target` and `shown` of the candidate's flight.
 
     That a push did not land is said only once the order feed is complete: a push that landed and was followed by a sale nobody
     has seen yet can look just like it, and pushing again would sell that unit twice.
@@ -31,6 +31,7 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     fits, exact = pl.col("fits"), pl.col("exact")
     late = pl.col("observed_at") > pl.col("newest_at") + pl.col("visibility")
     sure = pl.col("doubtful") == 0
+    proves = (pl.col("fitting") == 1) & (pl.col("target") != pl.col("shown")).fill_null(value=True)
     after = pl.col("newest_at")
     misfits = (pl.col("judged_now") & (pl.col("looks_before") >= 1) & (pl.col("looks_at") > after)) | (
         (pl.col("looks_before") >= 2) & (pl.col("looks_previous_at") > after)
@@ -39,7 +40,7 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     outcome = (
         pl.when(~flying)
         .then(None)
-        .when(on_newest & fits & (exact | (late & sure)))
+        .when(on_newest & fits & (late | proves) & (exact | (late & sure)))
         .then(pl.lit("verified"))
         .when((pl.col("rank") < pl.col("newest")) & fits & late & (pl.col("complete") | pl.col("lost_at_look")))
         .then(pl.lit("not_landed"))
@@ -116,7 +117,7 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         .otherwise(pl.lit("agreed"))
     )
     old = bases.select("pid", *(pl.col(name).alias(f"old_{name}") for name in BASES if name not in POINT_KEY))
-    send_ends = pl.min_horizontal(pl.col("absolute_at") + pl.col("visibility"), "observed_at")
+    send_ends = pl.col("absolute_at") + pl.col("visibility")
     taken_at_look = first | converged
     blur_from = pl.when(landed).then("absolute_at").when(taken_at_look).then("fresh_from").otherwise("old_blur_from")
     blur_to = pl.when(landed).then(send_ends).when(taken_at_look).then(pl.col("reach") + GRAIN).otherwise("old_blur_to")
@@ -139,6 +140,7 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         "moved_at": pl.lit(now).cast(BASES["moved_at"]),
         "observed_at": pl.col("observed_at"),
         "sent_at": pl.when(landed).then("absolute_at").otherwise("old_sent_at"),
+        "unsure_to": pl.when(full & (landed | (pl.col("perhaps") > 0))).then("observed_at").otherwise("old_unsure_to"),
         "first_look_at": pl.when(first).then("observed_at").when(verified).then(None).otherwise("old_first_look_at"),
         "blur_from": pl.when(blur_to > as_of).then(blur_from),
         "blur_to": pl.when(blur_to > as_of).then(blur_to),
@@ -211,7 +213,7 @@ def accept(bases: pl.DataFrame, contained_ids: pl.DataFrame, points: pl.DataFram
     key = list(POINT_KEY)
     fixed = [PointState.UNMAPPED.value, PointState.COUNTED.value, PointState.UNTRACKED.value, PointState.UNKNOWN.value]
     chosen = points.join(keys.select(key), on=key, how="semi").filter(pl.col("raw").is_not_null() & ~pl.col("state").is_in(fixed))
-    fresh = chosen.join(bases.select(*key, "returns", "returned_at", "lost", "sent_at"), on=key, how="left").select(
+    fresh = chosen.join(bases.select(*key, "returned_at", "sent_at", "unsure_to"), on=key, how="left").select(
         *key,
         pl.col("reported").alias("base"),
         "version",
@@ -220,6 +222,7 @@ def accept(bases: pl.DataFrame, contained_ids: pl.DataFrame, points: pl.DataFram
         pl.lit(now).cast(BASES["moved_at"]).alias("moved_at"),
         "observed_at",
         "sent_at",
+        "unsure_to",
         *(pl.lit(None, BASES[n]).alias(n) for n in ("first_look_at", "blur_from", "blur_to")),
         pl.lit(0, pl.Int64).alias("withheld"),
         *(pl.lit(None, BASES[n]).alias(n) for n in ("withheld_until", "known_from", "known_to")),

@@ -54,7 +54,7 @@ def values(points: pl.DataFrame) -> pl.DataFrame:
 
     `points`: `offer_raw`; `withheld` (of earlier pushes); `u` (unexplained that the base has not taken in, 0 where the look
     was not compared); `confirmed`; `standing`; `waits_for_landing` (a push newer than the number read is in flight);
-    `flying` (any push is); `may_lower`, `may_raise`; `basis`, `own_open`, `reserved`.
+    `flying` (any push is); `may_lower`, `may_raise`; `basis`, `own_open`, `reserved`; `seen`.
     """
     zero = pl.lit(0, pl.Int64)
     confirmed = pl.min_horizontal("confirmed", zero)
@@ -63,6 +63,9 @@ def values(points: pl.DataFrame) -> pl.DataFrame:
         pl.when("waits_for_landing").then(pl.max_horizontal("withheld", unseen)).otherwise(pl.col("withheld") + unseen)
     )  # the push in flight was planned from the same unseen units: they are not withheld twice
     wanted = pl.max_horizontal(pl.col("offer_raw") - pl.col("withhold"), zero)
+    # a number that fits neither the base nor a push in flight: whether that push landed cannot be known, the lower number wins
+    torn = pl.col("flying") & (unseen > pl.when("waits_for_landing").then("withheld").otherwise(zero))
+    wanted = pl.when(torn).then(pl.min_horizontal(wanted, pl.max_horizontal("seen", zero))).otherwise(wanted)
     lower = pl.col("may_lower") & (wanted < pl.col("standing"))
     higher = pl.col("may_raise") & (wanted > pl.col("standing")) & ~pl.col("flying")
     own = pl.min_horizontal(pl.col("own_open") + pl.col("withhold"), pl.max_horizontal("reserved", zero))

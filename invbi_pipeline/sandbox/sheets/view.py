@@ -14,6 +14,8 @@ __all__ = ["sheet_page"]
 
 _MOST_ROWS = 1000
 _DEFAULT_WIDTH = 100
+_HEAD_WIDTH = 46
+_PIXELS_PER_POINT = 0.78  # the width of an average letter for each point of its size
 
 
 def sheet_page(book: Book, title: str = "") -> str:
@@ -24,10 +26,11 @@ def sheet_page(book: Book, title: str = "") -> str:
     last = min(max(used_rows, 1), _MOST_ROWS)
     grid = sheet.properties["gridProperties"]
     frozen = grid.get("frozenRowCount", 0)
+    widths = [sheet.widths.get(column, _DEFAULT_WIDTH) for column in range(columns)]
     rows = [
         {
             "number": row + 1,
-            "cells": [_shown(sheet, row, column) for column in range(columns)],
+            "cells": _spilled([_shown(sheet, row, column) for column in range(columns)], widths),
         }
         for row in range(last)
     ]
@@ -36,7 +39,8 @@ def sheet_page(book: Book, title: str = "") -> str:
         tabs=[known.title for known in book.sheets if not known.properties.get("hidden")],
         current=sheet.title,
         letters=[column_letters(column) for column in range(columns)],
-        widths=[sheet.widths.get(column, _DEFAULT_WIDTH) for column in range(columns)],
+        widths=widths,
+        whole_width=sum(widths) + _HEAD_WIDTH,
         frozen=rows[:frozen],
         rows=rows[frozen:],
         left_out=max(0, used_rows - last),
@@ -59,14 +63,34 @@ def _shown(sheet: Sheet, row: int, column: int) -> dict[str, Any]:
             if _holds(boolean["condition"], cell):
                 style = _over(style, boolean.get("format") or {})
     condition = (cell.validation or {}).get("condition") or {}
+    is_box = condition.get("type") == "BOOLEAN"
+    wrapped = style.get("wrapStrategy") == "WRAP"
     return {
         "text": cell.text,
+        "points": (style.get("textFormat") or {}).get("fontSize") or 10,
+        "spills": isinstance(cell.value, str) and not wrapped,
+        "empty": not is_box and not style.get("backgroundColor") and not _is_filter_head(sheet, row, column),
         "css": _css(style, cell),
         "note": cell.note,
-        "tick": cell.value is True if condition.get("type") == "BOOLEAN" else None,
+        "tick": cell.value is True if is_box else None,
         "filter": _is_filter_head(sheet, row, column),
         "place": f"{column_letters(column)}{row + 1}",
     }
+
+
+def _spilled(cells: list[dict[str, Any]], widths: list[int]) -> list[dict[str, Any]]:
+    """Let long text run over the empty cells to its right, as a spreadsheet does; return the cells that are left."""
+    left: list[dict[str, Any]] = []
+    column = 0
+    while column < len(cells):
+        cell, end, room = cells[column], column + 1, widths[column]
+        needed = len(cell["text"]) * cell["points"] * _PIXELS_PER_POINT if cell["spills"] else 0
+        while needed > room and end < len(cells) and not cells[end]["text"] and cells[end]["empty"]:
+            room += widths[end]
+            end += 1
+        left.append({**cell, "span": end - column})
+        column = end
+    return left
 
 
 def _over(style: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

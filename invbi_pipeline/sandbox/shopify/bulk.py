@@ -72,8 +72,9 @@ class BulkDesk:
     objects_per_s: float = 2000.0
     operations: dict[int, Operation] = field(default_factory=dict)
 
-    def run_query(self, info: GraphQLResolveInfo, query: str, groupObjects: bool = False) -> dict[str, Any]:  # noqa: N803 the schema's name
+    def run_query(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
         """Answer bulkOperationRunQuery."""
+        query: str = args["query"]
         running = [operation for operation in self.operations.values() if self._status(operation) in {"CREATED", "RUNNING"}]
         if len(running) >= _MOST_AT_ONCE:
             named = ", ".join(gid("BulkOperation", operation.id) for operation in running)
@@ -85,14 +86,14 @@ class BulkDesk:
             return _refused(problem.message, "INVALID")
         now = self.shop.world.now()
         operation = Operation(self.shop.next_id(), query, self.shop.now(), now, now, secrets.token_urlsafe(12))
-        operation.lines, operation.objects, operation.roots = self._rows(document, groupObjects)
+        operation.lines, operation.objects, operation.roots = self._rows(document, args.get("groupObjects", False))
         operation.due_at = now + timedelta(seconds=1 + operation.objects / self.objects_per_s)
         self.operations[operation.id] = operation
         return {"bulkOperation": self._describe(operation, "CREATED"), "userErrors": []}
 
-    def cancel(self, info: GraphQLResolveInfo, id: str) -> dict[str, Any]:  # noqa: A002 the schema's name
+    def cancel(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
         """Answer bulkOperationCancel."""
-        operation = self._operation(id)
+        operation = self._operation(args["id"])
         if operation is None:
             return {"bulkOperation": None, "userErrors": [{"field": ["id"], "message": "Bulk operation does not exist"}]}
         if self._status(operation) not in {"CREATED", "RUNNING"}:

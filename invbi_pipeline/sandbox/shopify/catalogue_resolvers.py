@@ -120,7 +120,13 @@ def _variants(source: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
 
 def _products(source: Any, info: GraphQLResolveInfo, **args: Any) -> Page:
     context: Context = info.context
-    return connection(info, [p for p in context.shop.products.values() if _live(p)], by_id, args, _PRODUCT_SEARCH)
+    key = _by_updated if args.get("sortKey") == "UPDATED_AT" else by_id
+    live = sorted((product for product in context.shop.products.values() if _live(product)), key=key)
+    return connection(info, live, key, args, _PRODUCT_SEARCH)
+
+
+def _by_updated(product: Product) -> tuple[Any, ...]:
+    return (iso(product.updated_at), product.id)
 
 
 def _product_variants(source: Product, info: GraphQLResolveInfo, **args: Any) -> Page:

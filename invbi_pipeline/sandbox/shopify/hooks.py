@@ -61,26 +61,28 @@ class HookDesk:
     subscriptions: dict[int, _Subscription] = field(default_factory=dict)
     waiting: list[_Delivery] = field(default_factory=list)
 
-    def create(self, info: GraphQLResolveInfo, topic: str, webhookSubscription: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 the schema's name
+    def create(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
         """Answer webhookSubscriptionCreate."""
-        uri = webhookSubscription.get("uri") or webhookSubscription.get("callbackUrl") or ""
+        topic: str = args["topic"]
+        wanted: Mapping[str, Any] = args["webhookSubscription"]
+        uri = wanted.get("uri") or wanted.get("callbackUrl") or ""
         if urlsplit(uri).scheme not in {"https", "http"}:
             return _refused(["webhookSubscription", "callbackUrl"], "Address is invalid")
         if any(known.topic == topic and known.uri == uri for known in self.subscriptions.values()):
             return _refused(["webhookSubscription", "callbackUrl"], "Address for this topic has already been taken")
-        fields = tuple(webhookSubscription.get("includeFields") or ())
+        fields = tuple(wanted.get("includeFields") or ())
         number = self.shop.next_id()
-        format_ = webhookSubscription.get("format") or "JSON"
+        format_ = wanted.get("format") or "JSON"
         self.subscriptions[number] = _Subscription(number, topic, uri, format_, self.shop.now(), fields)
         return {"webhookSubscription": self._describe(self.subscriptions[number]), "userErrors": []}
 
-    def delete(self, info: GraphQLResolveInfo, id: str) -> dict[str, Any]:  # noqa: A002 the schema's name
+    def delete(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
         """Answer webhookSubscriptionDelete."""
-        number = id.rpartition("/")[2]
+        number = args["id"].rpartition("/")[2]
         if not number.isdigit() or self.subscriptions.pop(int(number), None) is None:
             message = "Webhook subscription does not exist"
             return {"deletedWebhookSubscriptionId": None, "userErrors": [{"field": ["id"], "message": message}]}
-        return {"deletedWebhookSubscriptionId": id, "userErrors": []}
+        return {"deletedWebhookSubscriptionId": args["id"], "userErrors": []}
 
     def find(self, global_id: str) -> dict[str, Any] | None:
         """Return a subscription as the API shows it."""

@@ -89,17 +89,19 @@ class InventoryDesk:
         self._shop = shop
         self._attempts: dict[str, _Attempt] = {}
 
-    def set_quantities(self, info: GraphQLResolveInfo, input: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: A002 the schema's name
+    def set_quantities(self, info: GraphQLResolveInfo, **args: Any) -> Mapping[str, Any]:
         """Answer inventorySetQuantities."""
-        rows = input["quantities"]
+        wanted: Mapping[str, Any] = args["input"]
+        rows = wanted["quantities"]
         _check_rows(info, rows, "InventoryQuantityInput", "quantities")
-        return self._once(info, input, lambda: self._set(input, rows))
+        return self._once(info, wanted, lambda: self._set(wanted, rows))
 
-    def adjust_quantities(self, info: GraphQLResolveInfo, input: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: A002 the schema's name
+    def adjust_quantities(self, info: GraphQLResolveInfo, **args: Any) -> Mapping[str, Any]:
         """Answer inventoryAdjustQuantities."""
-        rows = input["changes"]
+        wanted: Mapping[str, Any] = args["input"]
+        rows = wanted["changes"]
         _check_rows(info, rows, "InventoryChangeInput", "changes")
-        return self._once(info, input, lambda: self._adjust(input, rows))
+        return self._once(info, wanted, lambda: self._adjust(wanted, rows))
 
     def activate(self, info: GraphQLResolveInfo, **args: Any) -> Mapping[str, Any]:
         """Answer inventoryActivate: stock an item at a location; numbers it had there before are kept."""

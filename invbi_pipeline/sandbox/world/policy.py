@@ -46,4 +46,7 @@ class Policies:
                 if row.name == name and row.channel in ("", channel) and row.location in ("", location) and row.sku in ("", sku)
             ]
             rows = self._found[key] = sorted(fitting, key=lambda row: row.narrowness, reverse=True)
-        return next((row.value for row in rows if row.holds(at)), None)
+        for row in rows:
+            if row.holds(at):
+                return row.value
+        return None

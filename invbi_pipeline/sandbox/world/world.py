@@ -15,7 +15,7 @@ __all__ = ["World"]
 
 _STEP_S = 30.0  # the longest stretch of time without the accounts' clockwork being wound
 _HISTORY_STEP_S = 6 * 3600.0
-_SYNC_HOURS = (3, 9, 15, 21)
+_SYNC_HOURS = (3, 15)
 
 
 class World:

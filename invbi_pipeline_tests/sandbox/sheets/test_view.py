@@ -81,3 +81,10 @@ def test_ranges_are_read_and_written_in_a1_notation() -> None:
     assert split_range("'It''s'!B2") == ("It's", "B2")
     assert column_letters(701) == "ZZ"
     assert quoted("Plain") == "Plain"
+
+
+def test_long_text_runs_over_empty_neighbours_and_stops_at_a_filled_one(address: str, sheet: gspread.Worksheet) -> None:
+    sheet.update([["a title that needs more room than one column has", "", "", "x"], ["short"]], "A1")
+    page = _page(address)
+    assert '<td colspan="3">a title that needs more room' in page
+    assert "<td>short</td>" in page

@@ -210,3 +210,11 @@ def test_buyers_personal_fields_are_there_for_whoever_asks() -> None:
     shop.account.order([Line(shop.items[0], 1)])
     data = shop.ask("{ orders(first: 1) { nodes { email customer { displayName } shippingAddress { address1 } } } }")
     assert data["orders"]["nodes"][0]["email"].endswith("@buyers.example")
+
+
+def test_products_can_be_sorted_by_their_change() -> None:
+    shop = new_shop(items=6)
+    shop.clock.pass_s(60)
+    shop.account.rename(shop.items[0], sku="TEE-0b")
+    rows = shop.ask("{ products(first: 9, sortKey: UPDATED_AT) { nodes { title updatedAt } } }")["products"]["nodes"]
+    assert [row["title"] for row in rows] == ["tee1", "tee0"]

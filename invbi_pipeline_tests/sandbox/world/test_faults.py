@@ -13,7 +13,7 @@ WIRE = ["system_unreachable", "feed_stale", "feed_truncated", "feed_mass_zero", 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return build(tmp_path, skus=200, calm=True)
+    return build(tmp_path, skus=120, history_days=2, calm=True)
 
 
 def _number(world: World, planted: Planted) -> int:

@@ -1,0 +1,83 @@
+"""Prove: read back what was sent. A correction is done when its number was seen, not when it was accepted."""
+
+import asyncio
+from collections.abc import Mapping
+
+import polars as pl
+
+from invbi_pipeline.domain.words import CorrectionKind, CorrectionState, Dataset
+from invbi_pipeline.errors import InvbiError
+from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.ingest import land_points
+from invbi_pipeline.flows.push import location_keys
+from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stage
+
+__all__ = ["prove", "settle_posts"]
+
+_S = CorrectionState
+_LONGEST_WAIT_S = 10.0  # what takes longer to become visible is proved by the next run's look
+
+
+async def prove(ctx: Context, run_id: str) -> Compared:
+    """Read back every point with a correction under way, and let the comparison judge it; then settle the posts.
+
+    Waits out short visibility lags first. A system that cannot be read back leaves its corrections as they are: accepted or
+    ambiguous, to be proved by the next look.
+    """
+    flying = ctx.state.outbox.open_flights()
+    await ctx.clock.sleep(min(_LONGEST_WAIT_S, max((_visibility_s(ctx, s) for s in flying["system"].unique()), default=0.0)))
+    await asyncio.gather(*(_read_back(ctx, run_id, str(name), flying) for name in flying["system"].unique().sort()))
+    stage(ctx)
+    settle_posts(ctx, flying)
+    derive_truth(ctx)
+    return compare(ctx, run_id)
+
+
+def _visibility_s(ctx: Context, system: str) -> float:
+    declared = ctx.config.systems[system].visibility_lag_s
+    return declared if declared is not None else ctx.channels[system].facts.visibility_lag.total_seconds()
+
+
+async def _read_back(ctx: Context, run_id: str, system: str, flying: pl.DataFrame) -> None:
+    keys = location_keys(ctx, system)
+    mine = flying.filter(pl.col("system") == system).select("listing_key", "location").unique()
+    points = [(key, keys[place]) for key, place in mine.sort("listing_key", "location").iter_rows()]
+    try:
+        reading = await ctx.channels[system].read_back(points)
+        land_points(ctx, run_id, reading, system)
+        posted = flying.filter((pl.col("system") == system) & (pl.col("kind") == CorrectionKind.POST))
+        if posted.height and Dataset.MOVEMENTS in ctx.channels[system].facts.datasets:
+            await _read_ledger(ctx, run_id, system)
+    except InvbiError:
+        return  # its health is judged by the next ingest; what was sent stays open until it is seen
+
+
+async def _read_ledger(ctx: Context, run_id: str, system: str) -> None:
+    """Read what the counting system booked since the last sweep, so that our own posts are seen in it by their reference."""
+    since = ctx.state.cursor(system, str(Dataset.MOVEMENTS)).cursor
+    land_points(ctx, run_id, await ctx.channels[system].read(Dataset.MOVEMENTS, since), system)
+
+
+def settle_posts(ctx: Context, flying: pl.DataFrame) -> Mapping[str, int]:
+    """End the posts that were seen: by their reference in the owner's own ledger, where it shows one.
+
+    An owner without a readable ledger (Shopify as the hub) answered with the change it made; once its number was read back the
+    post is proved by that answer.
+    """
+    now = ctx.clock.now()
+    posts = flying.filter(pl.col("kind") == CorrectionKind.POST)
+    if posts.is_empty():
+        return {}
+    with ctx.warehouse.open() as db:
+        booked = set(db.query("SELECT DISTINCT reference FROM staging.stg_movements WHERE reference <> ''")["reference"].to_list())
+        numbers = db.query("SELECT system, listing_key, location, quantity FROM staging.stg_observations")
+    seen = {(s, k, p): q for s, k, p, q in numbers.iter_rows()}
+    proved = []
+    for row in posts.iter_rows(named=True):
+        read_back = seen.get((row["system"], row["listing_key"], row["location"]))
+        ledger = Dataset.MOVEMENTS in ctx.channels[row["system"]].facts.datasets
+        told = row["movement_ref"] in booked if ledger else row["state"] == _S.ACCEPTED and read_back is not None
+        if told:
+            proved.append((row["correction_id"], {"read_back": read_back, "verified_at": now}))
+    done = [name for before in (_S.ACCEPTED, _S.AMBIGUOUS) for name in ctx.state.outbox.advance_all(proved, before, _S.VERIFIED, now)]
+    return {"verified": len(done)}

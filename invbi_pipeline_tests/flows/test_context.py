@@ -1,0 +1,77 @@
+"""Opening everything a flow needs."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from invbi_pipeline.config import Config, load_config
+from invbi_pipeline.errors import ConfigError
+from invbi_pipeline.flows.context import open_context
+from invbi_pipeline_tests.flows.scripted import TurnedClock
+
+TOML = """
+[business]
+name = "x"
+[systems.till]
+platform = "square"
+roles = ["sells"]
+secrets.token = { env = "NO_SUCH_TILL_TOKEN" }
+[systems.shop]
+platform = "shopify"
+roles = ["sells"]
+account = "x.myshopify.com"
+secrets.token = { env = "NO_SUCH_SHOP_TOKEN" }
+[systems.erp]
+platform = "files"
+roles = ["sells"]
+files.stock = { path = "stock.csv", columns = { listing_key = "code", quantity = "stock" } }
+"""
+
+
+def _config(folder: Path) -> Config:
+    (folder / "invbi.toml").write_text(TOML)
+    return load_config(folder / "invbi.toml")
+
+
+def test_every_missing_secret_is_named_before_anything_is_called(tmp_path: Path) -> None:
+    async def opened() -> None:
+        async with open_context(_config(tmp_path)):
+            pytest.fail("it opened")
+
+    with pytest.raises(ConfigError) as trouble:
+        asyncio.run(opened())
+
+    said = str(trouble.value.problems)
+    assert "NO_SUCH_TILL_TOKEN" in said
+    assert "NO_SUCH_SHOP_TOKEN" in said
+    assert not (tmp_path / "state.db").exists()
+
+
+def test_some_systems_can_be_opened_alone(tmp_path: Path) -> None:
+    async def opened() -> list[str]:
+        async with open_context(_config(tmp_path), TurnedClock(), systems=["erp"]) as ctx:
+            return list(ctx.channels)
+
+    assert asyncio.run(opened()) == ["erp"]
+
+
+def test_a_system_that_is_not_configured_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    async def opened() -> None:
+        async with open_context(_config(tmp_path), systems=["amazon"]):
+            pytest.fail("it opened")
+
+    with pytest.raises(ConfigError, match=r"systems\.amazon"):
+        asyncio.run(opened())
+
+
+def test_ids_come_from_the_clock_and_the_dice_that_were_handed_in(tmp_path: Path) -> None:
+    async def ids() -> list[str]:
+        async with open_context(_config(tmp_path), TurnedClock(), random.Random(7), systems=["erp"]) as ctx:
+            return [ctx.new_id(), ctx.new_id()]
+
+    first, second = asyncio.run(ids())
+    assert first.startswith("20260302T090000-")
+    assert first != second
+    assert asyncio.run(ids()) == [first, second]
