@@ -1,4 +1,4 @@
--- Grain: one row a correction that overwrote a number which its system counts, or platform-fulfilled stock.
+-- Grain: one row a correction that overwrote, or is about to overwrite, a number which its system counts, or platform-fulfilled stock.
 -- Purpose: counted or offered, never both: the only write onto a counted number is a movement it lacks.
 select
     corrections.correction_id,
@@ -17,4 +17,4 @@ inner join {{ source('recon', 'points') }} as points
 where
     corrections.kind = 'set'
     and points.state = 'counted'
-    and corrections.state in ('sending', 'accepted', 'verified', 'ambiguous', 'mismatched')
+    and corrections.state in ('approved', 'sending', 'accepted', 'verified', 'ambiguous', 'mismatched')

@@ -1,4 +1,5 @@
--- Grain: one row a correction of the newest run onto a point that is unknown, untracked, unmapped or not offered.
+-- Grain: one row a correction, about to be sent or sent in the newest run, onto a point that is unknown, untracked, unmapped
+-- or not offered.
 -- Purpose: what is not known is never corrected from an offer.
 with newest as (
     select run_id from {{ source('recon', 'points') }} limit 1
@@ -14,7 +15,7 @@ select
     corrections.state,
     points.state as point_state
 from {{ source('recon', 'corrections') }} as corrections
-inner join newest on corrections.run_id = newest.run_id
+cross join newest
 inner join {{ source('recon', 'points') }} as points
     on
         corrections.system = points.system
@@ -23,4 +24,10 @@ inner join {{ source('recon', 'points') }} as points
 where
     corrections.kind = 'set'
     and points.state in ('unknown', 'untracked', 'unmapped', 'unoffered')
-    and corrections.state in ('sending', 'accepted', 'verified', 'ambiguous', 'mismatched')
+    and (
+        corrections.state = 'approved'
+        or (
+            corrections.run_id = newest.run_id
+            and corrections.state in ('sending', 'accepted', 'verified', 'ambiguous', 'mismatched')
+        )
+    )

@@ -126,7 +126,7 @@ async def _settle(ctx: Context, story: Story, tell: Any) -> None:
             story.quiet_after = n
             break
     last = await _look(ctx, story, tell, publishing=True)
-    story.last_planned = sum(n for state, n in last.planned.items() if state != "held")
+    story.last_planned = sum(n for state, n in last.planned.states.items() if state != "held")
 
 
 def _found(planted: Sequence[Mapping[str, Any]], findings: pl.DataFrame) -> dict[str, int]:

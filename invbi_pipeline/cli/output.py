@@ -55,8 +55,8 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, kind in shown.schema.items():
         table.add_column(name.replace("_", " "), justify="right" if kind.is_numeric() else "left", overflow="fold")
-    for row in shown.iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in row))
+    for cells in shown.iter_rows():
+        table.add_row(*(escape(_cell(value)) for value in cells))
     out.print(table)
     if shown.height < frame.height:
         out.print(f"... {frame.height - shown.height} more; --limit 0 shows all, --format csv writes them for a spreadsheet")

@@ -15,7 +15,7 @@ from invbi_pipeline.config import load_config
 from invbi_pipeline.domain.words import CorrectionState, FindingState, Severity
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context, open_context, open_stores
-from invbi_pipeline.flows.correct import prove
+from invbi_pipeline.flows.prove import prove
 from invbi_pipeline.flows.push import PushResult, push, recover
 from invbi_pipeline.flows.run import RunResult, run
 
@@ -49,16 +49,16 @@ def run_run(path: Path, *, dry_run: bool, fail_on: Severity | None, fmt: Format)
     """Do the whole loop once and say what came of it."""
     config = load_config(path)
 
-    async def work(bars: Bars) -> tuple[RunResult, pl.DataFrame, pl.DataFrame]:
+    async def work(bars: Bars) -> tuple[RunResult, pl.DataFrame]:
         async with open_context(config, progress=bars) as ctx:
             result = await run(ctx, dry_run=dry_run)
-            return result, ctx.state.outbox.in_state(run_id=result.run_id), ctx.warehouse.read("recon.findings")
+            return result, ctx.warehouse.read("recon.findings")
 
     with Bars() as bars:
-        result, corrections, findings = asyncio.run(work(bars))
+        result, findings = asyncio.run(work(bars))
     print_run(result, fmt)
     if dry_run and fmt is Format.TABLE:
-        emit(_people(corrections), fmt, title="Would be sent", limit=50)
+        emit(_people(result.planned.corrections), fmt, title="Would be sent", limit=50)
     worst = findings.filter(pl.col("state") != FindingState.RESOLVED)["severity"].to_list()
     failed = fail_on is not None and bool(set(worst) & set(at_or_above(fail_on)))
     return _exit(result, findings_failed=failed)
@@ -66,7 +66,7 @@ def run_run(path: Path, *, dry_run: bool, fail_on: Severity | None, fmt: Format)
 
 def _exit(result: RunResult, *, findings_failed: bool) -> int:
     """Return the first that holds of: held by a guard, a system out of reach, findings."""
-    if result.planned.get(CorrectionState.HELD):
+    if result.planned.states.get(CorrectionState.HELD):
         return Exit.HELD
     if result.ingested.out_of_reach or result.pushed.troubles:
         return Exit.PARTLY
@@ -91,14 +91,16 @@ def print_run(result: RunResult, fmt: Format) -> None:
     out.print(f"parity         {parity}")
     out.print(f"points         {_counts(after.states)}")
     out.print(f"open findings  {_counts(result.findings)}")
-    out.print(f"corrections    {_counts(result.planned)}; sent {result.pushed.sent}; flights ended: {_counts(after.flights)}")
+    out.print(
+        f"corrections    {_counts(result.planned.states)}; sent {result.pushed.sent}; flights ended: {_counts(after.flights)}"
+    )
     for system, trouble in result.pushed.troubles.items():
         say(f"push to {system} stopped: {trouble}")
     for place in result.published.places:
         out.print(f"published      {place}")
     for what, trouble in result.published.troubles.items():
         say(f"the {what} was not written: {trouble}")
-    if result.planned.get(CorrectionState.HELD):
+    if result.planned.states.get(CorrectionState.HELD):
         say("Some corrections are held by a guard: `invbi plan` shows which and why.")
 
 
@@ -117,7 +119,7 @@ def _plain(result: RunResult) -> dict[str, object]:
         "agreed": result.after.agreed,
         "parity": result.after.parity,
         "findings": dict(result.findings),
-        "planned": dict(result.planned),
+        "planned": dict(result.planned.states),
         "sent": result.pushed.sent,
         "flights": dict(result.after.flights),
         "published": list(result.published.places),

@@ -1,4 +1,4 @@
-"""The SQL models of `dbt_like_sql/`: staging from what has landed, marts from what was decided; ref() and source() are lineage."""
+"""The SQL models of `dbt_like_sql/`: staging from what has landed, marts from what was decided, lineage from what they name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -26,7 +26,7 @@ def staging_assets(config: Config) -> dg.AssetsDefinition:
     `defs.ingest`) never skips it.
     """
     chosen = _of("staging")
-    feeds = {"__".join(key.path): key for key in ingest_keys(config)}
+    feeds = {f"feed_{n}": key for n, key in enumerate(ingest_keys(config), start=1)}
 
     @dg.op(name="begin", out=dg.Out(dg.Nothing), description="Begins, whatever the feeds yield.")
     def begin() -> None:

@@ -9,7 +9,7 @@ from invbi_pipeline.defs.names import spec
 from invbi_pipeline.defs.resources import Invbi
 from invbi_pipeline.defs.steps import compare
 from invbi_pipeline.domain.frames import FINDINGS, POINTS
-from invbi_pipeline.flows.correct import note_findings
+from invbi_pipeline.flows.findings import note_findings
 
 __all__ = ["recon_assets"]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from invbi_pipeline.domain.words import CorrectionState, FeedVerdict
-from invbi_pipeline.flows import correct, ingest, prove, publish, push, reconcile, run
+from invbi_pipeline.flows import correct, findings, ingest, prove, publish, push, reconcile, run
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.store.models import run_models
 
@@ -67,14 +67,17 @@ def compare(ctx: Context, run_id: str) -> reconcile.Compared:
     return reconcile.compare(ctx, run_id)
 
 
-def plan(ctx: Context, run_id: str) -> dict[str, int]:
-    """Plan this run's corrections; return how many are in each state."""
-    return dict(correct.plan(ctx, run_id))
+def plan(ctx: Context, run_id: str) -> Mapping[str, int]:
+    """Plan this run's corrections; return how many wait in each state."""
+    return correct.plan(ctx, run_id).states
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the numbers came to as read back, the open findings, and the run's exit code as the command line gives it."""
+    """What the numbers came to as read back, the open findings, and the run's exit code as the command line gives it.
+
+    `corrections` counts the whole outbox by state.
+    """
 
     compared: reconcile.Compared
     findings: pl.DataFrame
@@ -86,11 +89,12 @@ async def proof(ctx: Context, run_id: str, started: datetime) -> Proof:
     """Read back what is under way, note what is left to say, and write the run's row."""
     flying = ctx.state.outbox.open_flights().height
     compared = await prove.prove(ctx, run_id) if flying else reconcile.standing(ctx)
-    findings = correct.note_findings(ctx, run_id)
-    counts = ctx.state.outbox.counts(run_id)
+    correct.note_corrections(ctx, started)
+    open_now = findings.note_findings(ctx, run_id)
+    counts = ctx.state.outbox.counts()
     code = _exit_code(ctx, run_id, counts)
     run.record(ctx, run_id, started, compared, code)
-    return Proof(compared, findings, counts, code)
+    return Proof(compared, open_now, counts, code)
 
 
 def _exit_code(ctx: Context, run_id: str, counts: Mapping[str, int]) -> int:

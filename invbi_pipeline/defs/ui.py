@@ -1,8 +1,11 @@
 """The Dagster UI with its daemon, as a child process: schedules and sensors run as long as it does."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +17,8 @@ __all__ = ["LOOPBACK", "command", "launch"]
 LOOPBACK: Final = "127.0.0.1"  # the open-source webserver has no login
 _WORKSPACE: Final = Path(invbi_pipeline.__file__).parents[1] / "workspace.yaml"
 _ENDS_WITHIN_S: Final = 20
+# `dagster dev` recommends a tool that is not part of Dagster itself; that is nothing for who opens the UI.
+_SUPERSEDED: Final = "ignore:Function `dev_command` is superseded:FutureWarning"
 
 
 def command(port: int) -> list[str]:
@@ -23,9 +28,10 @@ def command(port: int) -> list[str]:
 
 
 def launch(config_path: Path, home: Path, port: int) -> int:
-    """Run the UI on this configuration until it ends or is interrupted, and return its exit code.
+    """Run the UI on this configuration until it ends or is told to, and return its exit code (0 when it was told to).
 
-    `home` becomes DAGSTER_HOME. Secrets are taken from this process's environment and handed on as they are.
+    `home` becomes DAGSTER_HOME. Secrets are taken from this process's environment and handed on as they are. Call it from
+    the main thread: SIGTERM and Ctrl-C end the child before this process.
     """
     prepare_home(home)
     environment = {
@@ -33,14 +39,28 @@ def launch(config_path: Path, home: Path, port: int) -> int:
         "DAGSTER_HOME": str(home.resolve()),
         "INVBI_CONFIG": str(config_path.resolve()),
         "GX_ANALYTICS_ENABLED": "false",
+        "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _SUPERSEDED])),
     }
-    process = subprocess.Popen(command(port), env=environment)  # noqa: S603 (our own words)
+    with _sigterm_as_interrupt():
+        process = subprocess.Popen(command(port), env=environment)  # noqa: S603 (our own words)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # from a terminal the child has been told as well
+            return 0
+        finally:
+            _end(process)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        return process.wait()
-    except KeyboardInterrupt:  # the terminal has told the child as well
-        return 0
+        yield
     finally:
-        _end(process)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

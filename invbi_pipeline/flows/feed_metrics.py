@@ -183,12 +183,13 @@ def _echo(made: Metrics, batch: Batch, all_of_it: Sequence[Batch], history: Hist
 
 
 def _silence(made: Metrics, batch: Batch, all_of_it: Sequence[Batch], history: History, max_age_s: float) -> None:
+    """How long ago its newest change was, counted to our clock: an export that stopped states an old time of its own."""
     told = [at for at in (newest_change(all_of_it), history.newest_change) if at is not None]
-    if history.stock_read_at is None or not told or batch.platform_time is None or history.others_moved_at is None:
+    if batch.platform_time is None or history.stock_read_at is None or history.others_moved_at is None:
         return
     limit = max(2 * history.longest_silence, timedelta(seconds=max_age_s), _QUIET_AT_LEAST)
     if batch.ended_at - history.others_moved_at < limit / 2:
-        made.silent_s = round((batch.platform_time - max(told)).total_seconds())
+        made.silent_s = round((batch.ended_at - max(told, default=batch.platform_time)).total_seconds())
         made.silent_limit_s = round(limit.total_seconds())
 
 

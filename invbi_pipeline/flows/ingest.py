@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.channels.protocol import Channel, Reading
+from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
@@ -23,6 +23,7 @@ from invbi_pipeline.flows.feed_history import histories
 from invbi_pipeline.flows.feed_metrics import Metrics, measure
 from invbi_pipeline.flows.feeds import feeds
 from invbi_pipeline.store.landing import POINTS, Batch, failed_batch, land, prepare
+from invbi_pipeline.store.retention import prune
 from invbi_pipeline.store.state import Cursor
 from invbi_pipeline.store.tables import LOCATION_MAP, SYSTEM_MODES
 from invbi_pipeline.store.warehouse import Database
@@ -34,6 +35,7 @@ ORDER: Final = (Dataset.LOCATIONS, Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDE
 
 # How often everything is read although the platform tells what changed: only then is absence seen.
 _FULL_EVERY: Final = timedelta(hours=24)
+_PRUNE_EVERY: Final = timedelta(days=1)
 _PATIENCE_S: Final = 900.0  # for one system, whatever its retries would still do
 
 
@@ -83,7 +85,7 @@ async def ingest(ctx: Context, run_id: str, systems: Iterable[str] | None = None
     A system that fails or is not believed never fails another; it is in the result and in `recon.feeds`. Raises `StoreBusy`.
     """
     chosen = [name for name in ctx.channels if systems is None or name in set(systems)]
-    cursors = ctx.state.cursors()
+    cursors = _landed_cursors(ctx)
     ready = asyncio.create_task(asyncio.to_thread(warm_up))  # while the platforms are thinking
     try:
         takes = dict(zip(chosen, await asyncio.gather(*(_read(ctx, run_id, name, cursors) for name in chosen)), strict=True))
@@ -142,25 +144,25 @@ def save_configuration(database: Database, config: Config) -> None:
     database.replace("recon.systems", pl.DataFrame(modes, schema=dict(SYSTEM_MODES)))
 
 
-def _datasets(ctx: Context, name: str, channel: Channel) -> list[Dataset]:
-    system = ctx.config.systems[name]
-    offered = channel.facts.datasets
-    if system.platform == "files":  # a file system offers what its configuration names; listings follow from these
-        named = {Dataset(dataset) for dataset in system.files}
-        offered = frozenset(named | {Dataset.LISTINGS}) if named & {Dataset.STOCK, Dataset.ORDERS} else frozenset(named)
-    return [dataset for dataset in ORDER if dataset in offered]
+def _landed_cursors(ctx: Context) -> dict[tuple[str, str], Cursor]:
+    """Return the cursors whose batch is in the warehouse; where it is gone (a warehouse moved away) all is read anew."""
+    ids = set(ctx.warehouse.query("SELECT batch_id FROM raw.batches WHERE scope = 'sweep' AND verdict = 'believed'")["batch_id"])
+    return {key: cursor for key, cursor in ctx.state.cursors().items() if cursor.batch_id in ids}
 
 
 async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str, str], Cursor]) -> _Take:
     channel = ctx.channels[name]
-    datasets = _datasets(ctx, name, channel)
+    datasets = [dataset for dataset in ORDER if dataset in channel.facts.datasets]
     take = _Take([])
     now = dataset = None
     try:
         async with asyncio.timeout(_PATIENCE_S):
             for n, dataset in enumerate(datasets):
                 now = ctx.clock.now()
-                reading = await channel.read(dataset, _since(cursors.get((name, str(dataset)), Cursor()), dataset, now))
+                cursor = cursors.get((name, str(dataset)), Cursor())
+                reading = await channel.read(dataset, _since(cursor, dataset, now))
+                if ctx.config.systems[name].platform == "files" and reading.cursor == cursor.cursor:
+                    reading = _nothing_new(reading)
                 batch_id = f"{run_id}.{name}.{dataset}"
                 take.batches.append(await asyncio.to_thread(prepare, reading, name, run_id, batch_id))
                 ctx.progress(name, n + 1, len(datasets))
@@ -172,6 +174,11 @@ async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str
         at = now or ctx.clock.now()
         take.batches.append(failed_batch(name, str(dataset), run_id, f"{run_id}.{name}.{dataset}", str(take.trouble), at))
     return take
+
+
+def _nothing_new(reading: Reading) -> Reading:
+    """An export that is still the same file says that nothing changed; its rows have landed already."""
+    return replace(reading, frames={name: frame.clear() for name, frame in reading.frames.items()}, full=False, rejected=None)
 
 
 def _since(cursor: Cursor, dataset: Dataset, now: datetime) -> str:
@@ -203,6 +210,7 @@ def _settle(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapp
     for name in vouched:
         ctx.state.set_mark(f"believe:{name}", "")
     with ctx.warehouse.open() as database:
+        _prune_daily(ctx, database, now)
         said = feeds(ctx, database, now)
         database.replace("recon.feeds", said)
         ids = {"ids": [b.batch_id for b in batches]}
@@ -213,6 +221,15 @@ def _settle(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapp
             ids,
         )
     return IngestResult(run_id, said, results, records, aside)
+
+
+def _prune_daily(ctx: Context, database: Database, now: datetime) -> None:
+    pruned = ctx.state.mark("pruned_at")
+    if pruned and now - datetime.fromisoformat(pruned) < _PRUNE_EVERY:
+        return
+    if pruned:  # before the first mark nothing is old
+        prune(database, now, ctx.config.store.keep_raw_days)
+    ctx.state.set_mark("pruned_at", now.isoformat())
 
 
 def _judged(
@@ -233,7 +250,7 @@ def _judged(
         said = verdicts[batch.batch_id]
         if batch.system in vouched and said.verdict != FeedVerdict.BELIEVED and batch.complete:
             said = Judgement(FeedVerdict.BELIEVED, f"{vouched[batch.system]} vouched for it: {said.reason}")
-        row = metrics[batch.batch_id].row()
+        row = {key: value for key, value in metrics[batch.batch_id].row().items() if value is not None}
         figures = {key: str(value) if isinstance(value, datetime) else value for key, value in row.items()}
         judged.append(replace(batch, verdict=said.verdict, reason=said.reason, metrics=figures))
     return judged

@@ -69,7 +69,9 @@ def settle_posts(ctx: Context, flying: pl.DataFrame) -> Mapping[str, int]:
     if posts.is_empty():
         return {}
     with ctx.warehouse.open() as db:
-        booked = set(db.query("SELECT DISTINCT reference FROM staging.stg_movements WHERE reference <> ''")["reference"].to_list())
+        booked = set(
+            db.query("SELECT DISTINCT reference FROM staging.stg_movements WHERE reference <> ''")["reference"].to_list()
+        )
         numbers = db.query("SELECT system, listing_key, location, quantity FROM staging.stg_observations")
     seen = {(s, k, p): q for s, k, p, q in numbers.iter_rows()}
     proved = []
@@ -79,5 +81,7 @@ def settle_posts(ctx: Context, flying: pl.DataFrame) -> Mapping[str, int]:
         told = row["movement_ref"] in booked if ledger else row["state"] == _S.ACCEPTED and read_back is not None
         if told:
             proved.append((row["correction_id"], {"read_back": read_back, "verified_at": now}))
-    done = [name for before in (_S.ACCEPTED, _S.AMBIGUOUS) for name in ctx.state.outbox.advance_all(proved, before, _S.VERIFIED, now)]
+    done = [
+        name for before in (_S.ACCEPTED, _S.AMBIGUOUS) for name in ctx.state.outbox.advance_all(proved, before, _S.VERIFIED, now)
+    ]
     return {"verified": len(done)}

@@ -12,8 +12,10 @@ from invbi_pipeline.alerts.critical import critical_message, send
 from invbi_pipeline.domain.words import CorrectionState, FindingState
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context
-from invbi_pipeline.flows.correct import note_findings, plan, prove
+from invbi_pipeline.flows.correct import Planned, note_corrections, plan
+from invbi_pipeline.flows.findings import note_findings
 from invbi_pipeline.flows.ingest import IngestResult, ingest
+from invbi_pipeline.flows.prove import prove
 from invbi_pipeline.flows.publish import Published, publish
 from invbi_pipeline.flows.push import PushResult, push, recover
 from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stage
@@ -35,14 +37,14 @@ class RunResult:
     before: Compared  # as read
     after: Compared  # as read back
     findings: Mapping[str, int]  # open, by code
-    planned: Mapping[str, int]  # this run's corrections by state
+    planned: Planned
     pushed: PushResult
     published: Published = field(default_factory=Published)
 
     @property
     def quiet(self) -> bool:
         """Nothing was planned, sent, or is still under way."""
-        return not self.planned and not self.pushed.sent
+        return not self.planned.states and not self.pushed.sent
 
 
 async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, sheet: bool = True) -> RunResult:
@@ -64,8 +66,9 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
         pushed = await push(ctx)
         if pushed.sent:
             after = await prove(ctx, run_id)
+        note_corrections(ctx, started)
     open_now = note_findings(ctx, run_id)
-    code = exit_code(ingested, planned)
+    code = exit_code(ingested, planned.states)
     record(ctx, run_id, started, after, code)
     published = await publish(ctx, sheet=sheet) if publishing else Published()
     tell(ctx, open_now)

@@ -114,9 +114,14 @@ def prepare(reading: Read, system: str, run_id: str, batch_id: str, scope: str =
         complete=reading.complete,
         requests=reading.requests,
         warnings=reading.warnings,
-        rows={name: one.rows for name, one in parsed.items()},
+        rows={name: _once(one.rows, name == chief, reading.frames[name]) for name, one in parsed.items()},
         quarantine=pl.concat(aside) if aside else empty(QUARANTINE),
     )
+
+
+def _once(rows: pl.DataFrame, chief: bool, said: pl.DataFrame) -> pl.DataFrame:
+    """A row of a file has one payload: it stands with the chief frame, and the others made of that row go without."""
+    return rows if chief or "row_number" not in said.columns else rows.with_columns(payload=pl.lit(None, pl.String))
 
 
 def failed_batch(system: str, dataset: str, run_id: str, batch_id: str, reason: str, at: datetime) -> Batch:

@@ -29,6 +29,7 @@ _HOLDER: Final = re.compile(r"lock is held in (?P<program>\S+) \(PID (?P<pid>\d+
 _TABLES_HERE: Final = """
     SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_catalog() AND NOT internal ORDER BY ALL
 """
+_ROWS_AT_ONCE: Final = 50_000  # of a frame on its way in: bounds the copies that are made for it
 _TURN: Final = threading.RLock()  # DuckDB's file lock is per process: threads of ours queue here
 
 
@@ -76,9 +77,9 @@ class Database:
         not that column: a wrong frame never reaches the file.
         """
         _fits(table, frame)
-        if frame.height:
-            names = ", ".join(f'"{column}"' for column in frame.columns)
-            self._connection.register("_incoming", frame)
+        names = ", ".join(f'"{column}"' for column in frame.columns)
+        for part in frame.iter_slices(_ROWS_AT_ONCE) if frame.height else ():
+            self._connection.register("_incoming", part)
             try:
                 self._connection.execute(f"INSERT INTO {table} BY NAME SELECT {names} FROM _incoming")  # noqa: S608
             finally:

@@ -168,7 +168,7 @@ def try_candidate(
         in_doubt = in_doubt or perhaps
         doubtful = doubtful or (fresh and (perhaps or undone))
     shown = max(0, seen)
-    u = shown - min(max(shown, max(0, low)), max(0, high))
+    u = shown - min(max(shown, 0, low), max(0, high))
     return Verdict(c, rank, u, shown == max(0, nominal), doubtful, in_doubt, nominal, final, later, min(max(seen, low), high))
 
 
@@ -213,7 +213,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     found = 0
 
     # the look that waited for the order feed (rule 5)
-    kept, caught_up, lost_at_look = memory.kept, False, False
+    kept, lost_at_look = memory.kept, False
     if kept is not None and look.complete_to is not None and look.complete_to >= kept.reach:
         verdict = best([
             try_candidate(c, i if kept.candidates[0].flight is None else i + 1, kept.seen, kept.at, kept.reach, look.read_lag,
@@ -227,7 +227,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         streak = add_look(streak, kept.at, verdict.u, kept.gap - kept.u + verdict.u, kept.since, push_at, moved)
         if flights and verdict.fits and verdict.rank < len(flights) and kept.at > flights[-1].sent_at + vis:
             lost_at_look = True
-        kept, caught_up = None, True
+        kept = None
 
     # candidates (rule 7)
     options: list[tuple[int, Candidate]] = []
@@ -246,7 +246,9 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     base_left = unexplained_withheld(base.withheld, base.window, effects) if base else 0
     newest = flights[-1] if flights else None
     newest_left = unexplained_withheld(newest.withheld, newest.window, effects) if newest else 0
-    offer = max(0, look.offer - (newest_left if newest else base_left))
+    arrived = base is not None and base.withheld_until is not None and look.complete_to is not None
+    arrived = arrived and look.complete_to >= base.withheld_until
+    offer = max(0, look.offer - (newest_left if newest else 0 if arrived else base_left))
 
     # how the flights end
     end = ""
@@ -282,6 +284,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             move = "first"
         elif end == "verified" or (end in ("not_landed", "mismatched") and v.exact):
             move = "full"
+        elif end == "mismatched" and shown == offer:
+            move = "converged"
         elif end in ("not_landed", "mismatched"):
             move = "candidate"
         elif not flights and (v.exact or (v.fits and blur_past and not v.doubtful)):
@@ -305,10 +309,9 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             blur = None
         extra: set[str] = set()
         if move == "full":
-            inside = (base.extra if base else frozenset()) if not landed else frozenset()
-            extra = {
-                n for n, _, t in effects if t > as_of and t <= look.at and (n in inside or not contains(v.candidate, (n, 0, t)))
-            }
+            since_doubt = as_of if blur is None else min(as_of, blur[0])
+            extra = {n for n, _, t in effects if as_of < t <= look.at and not contains(v.candidate, (n, 0, t))}
+            extra |= {n for n, _, t in effects if since_doubt < t <= look.at and base is not None and n in base.extra}
             if blur is not None and base is not None and look.at > base.observed_at:
                 extra |= {n for n, _, t in effects if blur[0] < t <= look.at}
         elif move == "candidate" and base is not None and not landed:
@@ -321,7 +324,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra=frozenset(extra),
             blur=blur,
             sent_at=landed.sent_at if landed else old.sent_at,
-            unsure_to=look.at if move == "full" and (landed or v.perhaps) else old.unsure_to,
+            unsure_to=look.at if move == "converged" or (move == "full" and (landed or v.perhaps)) else old.unsure_to,
             withheld=landed.withheld if landed else old.withheld,
             withheld_until=landed.sent_at if landed else old.withheld_until,
             window=landed.window if landed else old.window,
@@ -333,7 +336,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
 
     # what stays withheld (rule 6)
     flying = newest is not None and end in ("", "still")
-    left = newest_left if flying or (newest and v.candidate.flight) else base_left
+    left = newest_left if flying or landed else base_left
     until = None if new is None else new.withheld_until
     over = not flying and until is not None and look.complete_to is not None and look.complete_to >= until
     unarrived, left = (left, 0) if over else (0, left)
@@ -374,8 +377,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     target = None
     if wanted < standing and (compared or flying) and not drifted_only:
         target = wanted
-    unsure = new is not None and new.unsure_to is not None
-    unsure = unsure and (look.complete_to is None or look.complete_to < new.unsure_to)
+    unsure_to = new.unsure_to if new else None
+    unsure = unsure_to is not None and (look.complete_to is None or look.complete_to < unsure_to)
     if wanted > standing and compared and not flying and not unsure:
         target = wanted
 

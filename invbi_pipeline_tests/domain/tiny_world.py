@@ -58,7 +58,7 @@ class Shelf:
 
     def offer(self, now: datetime) -> int:
         """What we would offer: the stock, were the sales nobody can read yet not made."""
-        return max(0, self.stock - sum(e["units"] for e in self.effects if e["readable_at"] > now))
+        return max(0, self.stock - sum(int(e["units"]) for e in self.effects if e["readable_at"] > now))
 
     def land(self, now: datetime) -> None:
         for when, value in [p for p in self.landing if p[0] <= now]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from invbi_pipeline.channels.protocol import Event, Facts, Health, Reading, Write, WriteResult
+from invbi_pipeline.channels.protocol import Event, Facts, Health, Reading, Write, WriteOutcome, WriteResult
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Basis, Dataset
 from invbi_pipeline.errors import InvbiError, Refused
@@ -96,8 +96,8 @@ class ScriptedChannel:
         return Health(self.system, ())
 
     async def write(self, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
-        raise Refused(f"{self.system} takes no writes")
-        yield WriteResult("", "", None)
+        for write in writes:
+            yield WriteResult(write.correction_id, WriteOutcome.REJECTED, None)
 
     def parse_event(self, headers: Mapping[str, str], body: bytes, url: str) -> Event:
         raise Refused(f"{self.system} sends no events")

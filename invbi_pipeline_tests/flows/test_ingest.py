@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from invbi_pipeline.config import Config
+from invbi_pipeline.domain.frames import empty
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
 from invbi_pipeline.errors import InvbiError, Refused, Unreachable
-from invbi_pipeline.flows.context import Context, open_stores
+from invbi_pipeline.flows.context import Context, open_context, open_stores
 from invbi_pipeline.flows.feeds import note_visibility_lag
 from invbi_pipeline.flows.ingest import IngestResult, believe_next, data_docs, ingest, land_points
 from invbi_pipeline.store.models import run_audit, run_models
+from invbi_pipeline.store.tables import BATCHES
 from invbi_pipeline_tests.flows.scripted import START, ScriptedChannel, TurnedClock
 
 POINTS = 60
@@ -159,6 +161,31 @@ def test_a_run_that_is_completed_after_a_crash_lands_beside_what_was_there(shops
     assert ids["batch_id"].to_list() == ["again.uk.stock", "again.uk.stock#2"]
 
 
+def test_a_warehouse_that_was_moved_away_is_filled_from_the_start(shops: Shops) -> None:
+    shops.run()
+    shops.ctx.warehouse.replace_where("raw.batches", empty(BATCHES), "system = 'uk'")
+    shops.uk.asked.clear()
+    shops.run()
+
+    assert {since for _, since in shops.uk.asked} == {""}
+
+
+def test_an_export_that_is_still_the_same_file_lands_once(tmp_path: Path) -> None:
+    (tmp_path / "stock.csv").write_text("code,stock\nA,5\nB,x\n")
+    files = {"stock": {"path": "stock.csv", "columns": {"listing_key": "code", "quantity": "stock"}}}
+    systems = {"erp": {"platform": "files", "roles": ["counts"], "default_location": "store", "files": files}}
+    places = {"store": {"kind": "warehouse", "counted_by": "erp"}}
+    config = {"business": {"name": "x"}, "systems": systems, "locations": places, "path": tmp_path / "invbi.toml"}
+
+    async def twice() -> list[IngestResult]:
+        async with open_context(Config.model_validate(config), TurnedClock()) as ctx:
+            return [await ingest(ctx, "r1"), await ingest(ctx, "r2")]
+
+    first, second = (result.systems["erp"] for result in asyncio.run(twice()))
+    assert (first.rows, first.quarantined, first.status) == (3, 1, "ok")
+    assert (second.rows, second.quarantined, second.status) == (0, 0, "ok")
+
+
 def test_bad_rows_go_to_quarantine_and_the_rest_goes_on(shops: Shops) -> None:
     shops.uk.frames["stock"][3]["quantity"] = "1.5"
 
@@ -232,6 +259,16 @@ def test_a_person_can_vouch_for_a_feed_once(shops: Shops) -> None:
     assert result.systems["uk"].status == "ok"
     assert "Ada vouched for it" in result.batches.filter(dataset="stock", system="uk")["reason"][0]
     assert shops.ctx.state.mark("believe:uk") == ""
+
+
+def test_raw_is_kept_for_the_configured_time(shops: Shops) -> None:
+    shops.run()
+    shops.clock.at += timedelta(days=31)
+    shops.run()
+
+    sql = "SELECT count(*) AS n FROM raw.stock WHERE system = 'uk' AND payload IS NULL"
+    assert shops.ctx.warehouse.query(sql)["n"].to_list() == [0]
+    assert shops.ctx.warehouse.query("SELECT count(*) AS n FROM raw.stock WHERE system = 'uk'")["n"].to_list() == [POINTS]
 
 
 def test_data_docs_show_what_was_judged(shops: Shops) -> None:

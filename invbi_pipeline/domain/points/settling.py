@@ -56,6 +56,8 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("first"))
         .when((pl.col("outcome") == "verified") | (ended & exact))
         .then(pl.lit("full"))
+        .when((pl.col("outcome") == "mismatched") & (gap == 0))
+        .then(pl.lit("converged"))
         .when(ended)
         .then(pl.lit("candidate"))
         .when(~flying & (exact | (fits & blur_past & sure)))
@@ -140,7 +142,9 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         "moved_at": pl.lit(now).cast(BASES["moved_at"]),
         "observed_at": pl.col("observed_at"),
         "sent_at": pl.when(landed).then("absolute_at").otherwise("old_sent_at"),
-        "unsure_to": pl.when(full & (landed | (pl.col("perhaps") > 0))).then("observed_at").otherwise("old_unsure_to"),
+        "unsure_to": pl.when(converged | (full & (landed | (pl.col("perhaps") > 0))))
+        .then("observed_at")
+        .otherwise("old_unsure_to"),
         "first_look_at": pl.when(first).then("observed_at").when(verified).then(None).otherwise("old_first_look_at"),
         "blur_from": pl.when(blur_to > as_of).then(blur_from),
         "blur_to": pl.when(blur_to > as_of).then(blur_to),
@@ -191,9 +195,10 @@ def contained(
         .filter(at > pl.col("as_of"))
         .select("pid", "effect_id")
     )
-    again = old.select("pid", "effect_id").join(full.select("pid", "as_of", "observed_at"), on="pid")
+    again = old.select("pid", "effect_id").join(full.select("pid", "as_of", "blur_from", "observed_at"), on="pid")
     again = again.join(effects.select("pid", "effect_id", "stamped_at"), on=["pid", "effect_id"])
-    again = again.filter((at > pl.col("as_of")) & (at <= pl.col("observed_at"))).select("pid", "effect_id")
+    doubted = pl.min_horizontal("as_of", "blur_from")
+    again = again.filter((at > doubted) & (at <= pl.col("observed_at"))).select("pid", "effect_id")
     blurred = effects.join(newer, on="pid").filter((at > pl.col("blur_from")) & (at <= pl.col("observed_at")))
     return pl.concat(
         [

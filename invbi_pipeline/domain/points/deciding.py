@@ -1,0 +1,193 @@
+"""After the flights ended and the bases moved: what stays withheld, what is found, the state, and what a push would send."""
+
+import polars as pl
+
+from invbi_pipeline.domain.points import withholding
+from invbi_pipeline.domain.words import PointState
+
+__all__ = ["carry", "count_returns", "decide", "judged_now"]
+
+_ZERO = pl.lit(0, pl.Int64)
+
+
+def carry(view: pl.DataFrame, bases: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """After the flights ended: what stays withheld, what is left of it, and what the number comes to by itself."""
+    flies = pl.col("newest").is_not_null() & pl.col("outcome").fill_null("still").eq("still")
+    landed = pl.col("newest").is_not_null() & (pl.col("rank") > 0) & pl.col("move").is_in(["full", "candidate"])
+    landed = landed.fill_null(value=False)
+    from_flight = flies | landed
+    left = pl.when(from_flight).then("newest_held").otherwise("base_held")
+    until = pl.when(landed).then("flight_until").otherwise("base_until")
+    from_ = pl.when(from_flight).then("newest_held_from").otherwise("base_held_from")
+    over = ~flies & (pl.col("complete_to") >= pl.col("until")).fill_null(value=False) & pl.col("believed")
+    moved = pl.col("move").is_in(["full", "converged", "first"])
+    later = pl.col("later_units")
+    waits = flies & (~pl.col("compared") | (pl.col("rank") < pl.col("newest")))
+    nearest = pl.col("seen").clip(pl.col("low"), pl.col("high"))
+    blur_past = pl.col("blur_to").is_null() | (pl.col("blur_to") <= pl.col("fresh_from"))
+    standing = (
+        pl.when(waits)
+        .then("newest_final")
+        .when((pl.col("move") == "converged") | (~flies & (pl.col("doubtful") == 0) & blur_past))
+        .then(pl.col("seen") + later)
+        .otherwise(pl.col("seen") + pl.col("final") - nearest)
+    )
+    view = (
+        view.with_columns(flying=flies, waits_for_landing=waits, left=left.fill_null(0), until=until, held_from=from_)
+        .with_columns(over=over)
+        .with_columns(
+            unarrived=pl.when("over").then("left").otherwise(_ZERO),
+            withheld=pl.when("over").then(_ZERO).otherwise("left"),
+            standing=pl.max_horizontal(standing, _ZERO),
+            u=pl.when(pl.col("compared") & ~moved.fill_null(value=False)).then("unexplained").otherwise(_ZERO),
+            in_flight=pl.when(flies).then("in_flight").otherwise(_ZERO),
+        )
+        .with_columns(
+            offer=pl.when(pl.col("offer_raw").is_not_null()).then(
+                pl.max_horizontal(pl.col("offer_raw") - pl.col("withheld"), _ZERO)
+            )
+        )
+    )
+    spent = view.filter(~pl.col("flying") & (pl.col("withheld") == 0)).select("pid", spent=pl.lit(value=True))
+    bases = (
+        bases.join(spent, on="pid", how="left")
+        .with_columns(withheld=pl.when("spent").then(_ZERO).otherwise("withheld"))
+        .drop("spent")
+    )
+    return view, bases
+
+
+def judged_now(view: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFrame:
+    """The present looks that are judged in this run, for `judging.step`."""
+    return view.filter("judged_now").join(bases.select("pid", push_at="sent_at"), on="pid", how="left").select(
+        "pid",
+        "push_at",
+        at="observed_at",
+        u="unexplained",
+        g=(pl.col("standing") - pl.col("offer")).fill_null(0),
+        since_base=pl.when(pl.col("known") | pl.col("new_listing")).then(
+            pl.coalesce("base_observed_at", "observed_at")
+        ),
+        superseded=pl.lit(value=False),
+    )  # fmt: skip
+
+
+def decide(
+    view: pl.DataFrame, looks: pl.DataFrame, bases: pl.DataFrame, taken: pl.DataFrame, caught_up: pl.DataFrame
+) -> pl.DataFrame:
+    """Add what is confirmed and found, the state, and what a push would send."""
+    now = looks.select("pid", "confirmed", "gap_looks", look_u="unexplained", look_since="since", look_first="first_at")
+    away = taken.group_by("pid").agg(away=pl.col("units").last(), away_since=pl.col("since").last(), away_at=pl.col("at").last())
+    kept = caught_up.select("pid", caught_up=pl.lit(value=True))
+    u, pending = pl.col("unexplained"), pl.col("pending")
+    agrees = (pl.col("confirmed") != 0) & (pl.col("confirmed").sign() == u.sign())
+    found_how = (
+        pl.when(agrees.fill_null(value=False) & pl.col("compared") & (pl.col("u") != 0))
+        .then(pl.lit("confirmed"))
+        .when(pl.col("away").is_not_null())
+        .then(pl.lit("taken"))
+        .when(pl.col("unarrived") > 0)
+        .then(pl.lit("withheld"))
+    )
+    settled_state = (
+        pl.when(~pl.col("known") & (pl.col("in_flight") == 0))
+        .then(pl.lit(PointState.FIRST_LOOK.value))
+        .when((u == 0) & (pending == 0))
+        .then(pl.lit(PointState.AGREED.value))
+        .when(u == 0)
+        .then(pl.lit(PointState.PUSH_DUE.value))
+        .when(pending == 0)
+        .then(pl.lit(PointState.DRIFTED.value))
+        .when(u == pending)
+        .then(pl.lit(PointState.CONVERGED.value))
+        .otherwise(pl.lit(PointState.DIVERGED.value))
+    )
+    only_drift = (pl.col("u") > 0) & (pending == 0)
+    open_ = pl.col("fixed").is_null() & pl.col("live") & pl.col("believed")
+    version_same = pl.when(pl.col("version") != "").then(pl.col("version") == pl.col("base_version")).otherwise(
+        pl.col("seen") == pl.col("base_number")
+    )  # fmt: skip
+    # a push that lands late wipes the mark of a sale that nobody has seen yet, and a sale can make a lost push look landed:
+    # no raise until the order feed is complete up to the look that read the last push back
+    unsure = pl.col("unsure_to").is_not_null() & ~(pl.col("complete_to") >= pl.col("unsure_to")).fill_null(value=False)
+    decided = (
+        view.join(now, on="pid", how="left")
+        .join(away, on="pid", how="left")
+        .join(kept, on="pid", how="left")
+        .join(
+            bases.select("pid", "why", "returns", "unsure_to", lost_now="lost"),
+            on="pid",
+            how="left",
+        )
+        .with_columns(
+            pl.col("confirmed", "gap_looks").fill_null(0),
+            reported=pl.max_horizontal("seen", _ZERO),
+            expected=pl.max_horizontal("seen", _ZERO) - u,
+        )
+        .with_columns(
+            reported=pl.when(pl.col("seen").is_not_null()).then("reported"),
+            expected=pl.when("live").then("expected"),
+        )
+        .with_columns(
+            pending=pl.col("offer") - pl.col("expected"),
+            gap=pl.col("reported") - pl.col("offer"),
+        )
+        .with_columns(
+            state=pl.coalesce("fixed", settled_state),
+            found_how=found_how,
+            may_lower=open_ & (pl.col("compared") | pl.col("flying")) & ~(only_drift & ~pl.col("judged")).fill_null(value=False),
+            may_raise=open_ & pl.col("compared") & ~unsure,
+            u=pl.when((u == pending) & pl.col("judged")).then(_ZERO).otherwise("u"),
+            covered=pl.col("compared")
+            & (
+                pl.col("judged_now")
+                | pl.col("caught_up").fill_null(value=False)
+                | (
+                    (pl.col("u") == 0)
+                    & (pl.col("standing") == pl.col("offer"))
+                    & (pl.col("observed_at") > pl.col("base_observed_at"))
+                ).fill_null(value=False)
+            ),
+            stuck=pl.when(version_same & pl.col("compared")).then(pl.col("base_certain") + pl.col("lost_now")).otherwise(_ZERO),
+        )
+        .with_columns(
+            found=pl.when(pl.col("found_how") == "confirmed")
+            .then("confirmed")
+            .when(pl.col("found_how") == "taken")
+            .then("away")
+            .when(pl.col("found_how") == "withheld")
+            .then(-pl.col("unarrived"))
+            .otherwise(_ZERO),
+            found_since=pl.when(pl.col("found_how") == "confirmed")
+            .then("look_since")
+            .when(pl.col("found_how") == "taken")
+            .then("away_since")
+            .otherwise("base_observed_at"),
+            found_at=pl.when(pl.col("found_how") == "confirmed")
+            .then("look_first")
+            .when(pl.col("found_how") == "taken")
+            .then("away_at")
+            .otherwise("until"),
+        )
+    )
+    return withholding.values(decided)
+
+
+def count_returns(bases: pl.DataFrame, view: pl.DataFrame, caught_up: pl.DataFrame) -> pl.DataFrame:
+    """Count the verified pushes after which a judged look found the number changed by something unexplained."""
+    late = caught_up.filter((pl.col("u") != 0) & ~pl.col("superseded")).select("pid", seen_at="at")
+    present = view.filter(pl.col("judged_now") & (pl.col("unexplained") != 0) & ~pl.col("flying")).select(
+        "pid", seen_at="observed_at"
+    )
+    foreign = pl.concat([late, present]).group_by("pid").agg(seen_at=pl.col("seen_at").max())
+    counts = (
+        (pl.col("sent_at") < pl.col("seen_at")) & (pl.col("returned_at").is_null() | (pl.col("sent_at") > pl.col("returned_at")))
+    ).fill_null(value=False)
+    return (
+        bases.join(foreign, on="pid", how="left")
+        .with_columns(
+            returns=pl.when(counts).then(pl.col("returns") + 1).otherwise("returns"),
+            returned_at=pl.when(counts).then("sent_at").otherwise("returned_at"),
+        )
+        .drop("seen_at")
+    )

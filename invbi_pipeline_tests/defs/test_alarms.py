@@ -1,0 +1,79 @@
+"""A failed run is told to the configured addresses, with its error's own words."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from invbi_pipeline.definitions import SAMPLE
+from invbi_pipeline.defs.alarms import failure_message, failure_sensor
+from invbi_pipeline.defs.names import JOB
+
+
+@dg.op
+def read_the_till() -> None:
+    raise dg.Failure("The environment variable SQUARE_TOKEN is not set.")
+
+
+@dg.job(name=JOB)
+def broken() -> None:
+    read_the_till()
+
+
+def _evaluate(config: Path, instance: dg.DagsterInstance) -> object:
+    result = broken.execute_in_process(instance=instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="tell_of_failed_runs",
+        dagster_event=result.get_run_failure_event(),
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+    ).for_run_failure()
+    return failure_sensor(config)(context)
+
+
+@contextmanager
+def _listening() -> Iterator[tuple[str, list[str]]]:
+    heard: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
+            return None
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        yield f"json://127.0.0.1:{server.server_port}/", heard
+        thread.join(timeout=10)
+
+
+def test_a_failed_run_is_told_with_its_error(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "invbi.toml"
+    path.write_text(SAMPLE.read_text(encoding="utf-8") + '\n[alerts]\nurls = [{ env = "ALERT_URL" }]\n', encoding="utf-8")
+    with _listening() as (address, heard):
+        monkeypatch.setenv("ALERT_URL", address)
+        _evaluate(path, instance)
+    assert len(heard) == 1
+    assert "read_the_till: The environment variable SQUARE_TOKEN is not set." in heard[0]
+
+
+def test_without_an_address_it_says_so(instance: dg.DagsterInstance) -> None:
+    said = _evaluate(SAMPLE, instance)
+    assert isinstance(said, dg.SkipReason)
+
+
+def test_the_message_names_what_failed_and_stays_short() -> None:
+    message = failure_message("__ASSET_JOB", "0123456789abcdef", ["points: " + "x" * 5000])
+    assert message.title == "invbi: A run of __ASSET_JOB failed"
+    assert len(message.body) < 2000
+    assert "01234567" in message.body

@@ -1,0 +1,127 @@
+"""Small facts to plant: a healthy point, order, correction or feed, with what a test changes about it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from invbi_pipeline.domain import frames as f
+from invbi_pipeline.domain.findings import REFUSED, FindingInputs, seen
+from invbi_pipeline.domain.findings.inputs import BATCHES, VALUES
+from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
+
+__all__ = [
+    "KEY", "NOW", "at", "batches", "candidates", "corrections", "effects", "evidence", "feeds", "found", "listings", "offers",
+    "one", "points", "positions", "refused", "reservations", "values",
+]  # fmt: skip
+
+NOW: Final = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+KEY: Final = {"system": "web", "listing_key": "L1", "location": "soho"}
+
+
+def at(minutes: float) -> datetime:
+    """Return the time `minutes` after nine."""
+    return datetime(2026, 1, 5, 9, 0, tzinfo=UTC) + timedelta(minutes=minutes)
+
+
+def _frame(schema: f.Schema, rows: tuple[dict[str, Any], ...], usually: dict[str, Any]) -> pl.DataFrame:
+    full = [{**usually, **row} for row in rows]
+    assert all(set(row) <= set(schema) for row in full), "a fact says something that its frame has no column for"
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in full], schema=dict(schema))
+
+
+def points(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Points that agree at 5, judged and covered; the gap follows from what a row says is reported and offered."""
+    usually = {
+        **KEY, "run_id": "r1", "sku": "MUG-RED", "base": 5, "expected": 5, "reported": 5, "offer": 5, "unexplained": 0,
+        "state": "agreed", "judged": True, "confirmed": 0, "in_flight": 0, "first_look": False, "complete": True,
+        "fulfilment": "merchant", "status": "active", "covered": True, "gap_looks": 0, "found": 0, "stuck": 0, "returns": 0,
+        "observed_at": at(20),
+    }  # fmt: skip
+    full = [{**usually, **row} for row in rows]
+    return _frame(f.POINTS, tuple({**row, "gap": row["reported"] - row["offer"]} for row in full), {})
+
+
+def corrections(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Corrections from 8 to 5 of the one point, sent at 9:10 and verified at 9:12."""
+    usually = {
+        **KEY, "correction_id": "c1", "kind": "set", "sku": "MUG-RED", "from_qty": 8, "to_qty": 5, "target": 5, "shown": 8,
+        "movement_ref": "", "reason": "push_due", "guard": "{}", "state": "verified", "planned_at": at(9), "sent_at": at(10),
+        "send_ended_at": at(10), "verified_at": at(12), "answered": "",
+    }  # fmt: skip
+    return _frame(f.CORRECTIONS, rows, usually)
+
+
+def feeds(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {
+        "system": "web", "verdict": "believed", "reason": "", "stock_read_at": at(20), "orders_complete_to": at(25),
+        "visibility_lag_s": 60, "clock_skew_s": 0.0,
+    }  # fmt: skip
+    return _frame(f.FEEDS, rows, usually)
+
+
+def effects(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {
+        **KEY,
+        "effect_id": "o1/1/sale",
+        "kind": "sale",
+        "units": -1,
+        "stamped_at": at(7),
+        "order_id": "o1",
+        "line_id": "1",
+    }
+    return _frame(POINT_EFFECTS, rows, usually)
+
+
+def offers(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.OFFERS, rows, {**KEY, "sku": "MUG-RED", "units": 1, "pool": 5, "threshold": 0, "falling_only": False})
+
+
+def positions(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {"sku": "MUG-RED", "location": "soho", "on_hand": 5, "free": 5, "available": 5}
+    return _frame(f.POSITIONS, rows, usually)
+
+
+def reservations(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {"system": "web", "order_id": "o1", "line_id": "1", "sku": "MUG-RED", "location": "soho", "units": 1}
+    return _frame(f.RESERVATIONS, rows, {**usually, "ordered_at": at(1)})
+
+
+def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {"system": "web", "listing_key": "L1", "location": "", "sku": "", "cause": "It is so.", "evidence": "{}"}
+    return _frame(f.CANDIDATES, rows, usually)
+
+
+def listings(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.LISTINGS, rows, {"system": "web", "listing_key": "L1", "currency": "GBP"})
+
+
+def values(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(VALUES, rows, {"system": "web", "listing_key": "L1", "sku": "MUG-RED", "price": 2.5})
+
+
+def refused(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(REFUSED, rows, {"system": "web", "dataset": "stock", "reason": "quantity is no number", "rows": 1})
+
+
+def batches(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(BATCHES, rows, {"system": "web", "dataset": "stock", "verdict": "believed", "is_full": True})
+
+
+def found(inputs: FindingInputs, *, tolerance: int = 0) -> pl.DataFrame:
+    """Return what is seen at NOW, by code."""
+    return seen(inputs, NOW, "r1", "GBP", tolerance=tolerance).sort("code", "system", "location", "listing_key")
+
+
+def one(inputs: FindingInputs, code: str) -> dict[str, Any]:
+    """Return the only finding of a code."""
+    rows = found(inputs).filter(pl.col("code") == code)
+    assert rows.height == 1, f"{rows.height} findings of {code}"
+    return rows.row(0, named=True)
+
+
+def evidence(finding: dict[str, Any]) -> dict[str, Any]:
+    said = json.loads(finding["evidence"])
+    assert isinstance(said, dict)
+    return said

@@ -1,0 +1,43 @@
+import pytest
+
+from invbi_pipeline.domain.findings import FindingInputs
+from invbi_pipeline_tests.domain.findings.facts import at, evidence, feeds, found, one, points, refused, values
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "severity"),
+    [
+        ("unreachable", "system_unreachable", "high"),
+        ("stale", "feed_stale", "high"),
+        ("truncated", "feed_truncated", "critical"),
+        ("mass_zero", "feed_mass_zero", "critical"),
+    ],
+)
+def test_a_system_that_is_not_believed_is_told_with_all_it_shows(verdict: str, code: str, severity: str) -> None:
+    unwatched = points({"state": "unknown"}, {"state": "unknown", "listing_key": "L2", "reported": 3}, {"system": "other"})
+    feed = feeds({"verdict": verdict, "reason": "stock: 10 rows where 20 were expected"}, {"system": "other"})
+    row = one(FindingInputs(points=unwatched, feeds=feed, values=values({})), code)
+    assert (row["system"], row["units"], row["money"], row["severity"]) == ("web", 8, 12.5, severity)
+    assert "10 rows where 20 were expected" in row["cause"]
+
+
+def test_a_blind_system_is_told_with_its_age() -> None:
+    feed = feeds({"verdict": "unreachable", "reason": "connection refused", "blind_since": at(18)})
+    row = one(FindingInputs(feeds=feed), "system_unreachable")
+    assert row["cause"] == "web does not answer since 09:18 (12 min): connection refused."
+
+
+def test_refused_rows_are_told_once_a_system_with_their_reasons() -> None:
+    rows = refused({"rows": 4}, {"reason": "no key", "dataset": "orders"}, {"system": "till", "rows": 2})
+    row = found(FindingInputs(quarantine=rows)).filter(system="web").row(0, named=True)
+    assert row["cause"] == "5 rows of web were refused: 4 × quantity is no number (stock); 1 × no key (orders)."
+    assert (evidence(row)["datasets"], evidence(row)["refused"], row["units"]) == (["orders", "stock"], 5, None)
+
+
+def test_a_clock_more_than_two_minutes_off_is_told() -> None:
+    row = one(FindingInputs(feeds=feeds({"clock_skew_s": -420.0})), "clock_skew")
+    assert row["cause"] == "The clock of web is 7 min behind ours."
+
+
+def test_a_believed_system_whose_clock_is_a_little_off_is_no_finding() -> None:
+    assert found(FindingInputs(points=points({}), feeds=feeds({"clock_skew_s": 119.0}))).is_empty()
