@@ -84,7 +84,7 @@ async def play(sandbox: Sandbox, tell: Any = _quietly) -> Story:
     config = load_config(sandbox.config)
     clock, story = WorldClock(sandbox), Story()
     ends = sandbox.get("clock")["plan_ends"]
-    until = datetime.fromisoformat(ends) + timedelta(seconds=_STEP_S) if ends else clock.now() + timedelta(seconds=6 * _STEP_S)
+    until = datetime.fromisoformat(ends) if ends else clock.now() + timedelta(seconds=6 * _STEP_S)
     try:
         with Bars() as bars:
             async with open_context(config, clock=clock, progress=bars) as ctx:

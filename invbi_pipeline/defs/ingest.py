@@ -7,6 +7,7 @@ yields nothing; therefore the first step below (`defs.models`) takes all feeds t
 source, and the loop goes on with the last good data. Only a mistake of ours, or a missing secret, fails the step.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -113,14 +114,14 @@ def _check_metadata(read: Read) -> dict[str, Any]:
     batch = str(read.record.get("batch_id", ""))
     shown: dict[str, Any] = {"verdict": str(read.record.get("verdict", FeedVerdict.UNREACHABLE))}
     if batch:
-        shown["judged_on"] = dg.MetadataValue.json(_json(read.record.get("metrics")))
+        shown |= {name: value for name, value in _judged_on(read).items() if isinstance(value, int | float)}
         shown["query"] = query(f"SELECT * FROM quarantine.rows WHERE batch_id = '{batch}' ORDER BY row_number")  # noqa: S608 (shown, not run)
     if read.aside.height:
         shown["quarantined_rows"] = rows_table(read.aside)
     return shown
 
 
-def _json(text: object) -> Any:
-    import json
-
-    return json.loads(str(text)) if text else {}
+def _judged_on(read: Read) -> dict[str, object]:
+    """Return the figures that the feed's health was judged on, and their limits, under the names of `flows.feed_metrics`."""
+    text = read.record.get("metrics")
+    return dict(json.loads(str(text))) if text else {}

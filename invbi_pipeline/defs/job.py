@@ -24,6 +24,7 @@ LOOP: Final = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     description="Read every system, derive the truth, compare, find, plan, push, prove, publish.",
     executor_def=dg.in_process_executor,
+    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # the terminal is not the event log
     tags={"invbi/writes": "warehouse"},
 )
 

@@ -9,6 +9,7 @@ from invbi_pipeline.defs.names import spec
 from invbi_pipeline.defs.resources import Invbi
 from invbi_pipeline.defs.steps import compare
 from invbi_pipeline.domain.frames import FINDINGS, POINTS
+from invbi_pipeline.domain.words import PointState
 from invbi_pipeline.flows.findings import note_findings
 
 __all__ = ["recon_assets"]
@@ -37,7 +38,7 @@ def _points() -> dg.AssetsDefinition:
         run_id = invbi.run_id(context.run, context.instance)
         found = invbi.call(lambda ctx: compare(ctx, run_id))
         total = sum(found.states.values())
-        states = {f"points_{state}": n for state, n in found.states.items()}
+        states = {f"points_{state}": found.states.get(state, 0) for state in PointState}
         numbers = {"rows": total, "dagster/row_count": total, "comparable": found.comparable, "agreed": found.agreed}
         return dg.MaterializeResult(metadata=figures({**numbers, "parity": found.parity, **states}))
 

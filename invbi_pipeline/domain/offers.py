@@ -58,7 +58,8 @@ def pooled(given: pl.LazyFrame, listings: pl.LazyFrame, unheld: pl.LazyFrame) ->
         left=((pl.col("available") - pl.col("unheld")) // pl.col("per")).min(),
         unheld=(-(-pl.col("unheld") // pl.col("per"))).max(),
         known=pl.col("known").all(),
-        blind=(pl.col("blind_units") / pl.col("per")).ceil().max().cast(pl.Int64),
+        # to the nearest unit: rounded up, one missed look of a slow seller's owner would lower every number it counts
+        blind=(pl.col("blind_units") / pl.col("per") + 0.5).floor().max().cast(pl.Int64),
     )
     said = pl.format("{}: {}", "location", "where_safety_stock")
     about = given.group_by(_POINT).agg(

@@ -59,7 +59,7 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
     stage(ctx)
     derive_truth(ctx)
     before = after = compare(ctx, run_id)
-    note_findings(ctx, run_id)
+    open_now = note_findings(ctx, run_id)
     planned = plan(ctx, run_id, dry_run=dry_run)
     pushed = PushResult()
     if not dry_run:
@@ -67,12 +67,14 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
         if pushed.sent:
             after = await prove(ctx, run_id)
         note_corrections(ctx, started)
-    open_now = note_findings(ctx, run_id)
+    if planned.corrections.height:  # what was held, refused or proved is news
+        open_now = note_findings(ctx, run_id)
     code = exit_code(ingested, planned.states)
     record(ctx, run_id, started, after, code)
     published = await publish(ctx, sheet=sheet) if publishing else Published()
     tell(ctx, open_now)
-    ctx.warehouse.export()
+    if publishing:
+        ctx.warehouse.export()
     return RunResult(
         run_id=run_id,
         started_at=started,

@@ -246,8 +246,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     base_left = unexplained_withheld(base.withheld, base.window, effects) if base else 0
     newest = flights[-1] if flights else None
     newest_left = unexplained_withheld(newest.withheld, newest.window, effects) if newest else 0
-    arrived = base is not None and base.withheld_until is not None and look.complete_to is not None
-    arrived = arrived and look.complete_to >= base.withheld_until
+    held_until = base.withheld_until if base else None
+    arrived = held_until is not None and look.complete_to is not None and look.complete_to >= held_until
     offer = max(0, look.offer - (newest_left if newest else 0 if arrived else base_left))
 
     # how the flights end
@@ -317,6 +317,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         elif move == "candidate" and base is not None and not landed:
             extra = set(base.extra)
         old = base or Base(0, as_of, look.at)
+        doubted = move == "converged" or (move == "full" and landed) or (move != "first" and v.perhaps)
         new = Base(
             number=v.candidate.number if move == "candidate" else look.seen,
             as_of=as_of,
@@ -324,7 +325,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra=frozenset(extra),
             blur=blur,
             sent_at=landed.sent_at if landed else old.sent_at,
-            unsure_to=look.at if move == "converged" or (move == "full" and (landed or v.perhaps)) else old.unsure_to,
+            unsure_to=look.at if doubted else old.unsure_to,
             withheld=landed.withheld if landed else old.withheld,
             withheld_until=landed.sent_at if landed else old.withheld_until,
             window=landed.window if landed else old.window,

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.domain.findings.inputs import FindingInputs, of_point
-from invbi_pipeline.domain.findings.pushes import IN_FLIGHT
+from invbi_pipeline.domain.findings.pushes import IN_FLIGHT, outcomes, right
 from invbi_pipeline.domain.frames import Schema
 from invbi_pipeline.domain.words import CorrectionState, FeedVerdict, PointState
 
@@ -31,7 +31,7 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     """Return OVER: of the findings known so far (FINDINGS), those this run may resolve unless it sees them, and in what words.
 
     A point's trouble needs a judged look at that point and no push in flight; a system's needs its word; a listing's or a shelf's
-    needs that its system is believed; a push's needs that no other is under way.
+    needs that its system is believed; a push's needs a newer outcome.
     """
     found = previous.select(
         "finding_id", "code", "system", "listing_key", "location", "sku", "first_seen", "last_seen", "evidence"
@@ -63,9 +63,12 @@ def _points(found: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
 
 
 def _pushes(found: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
+    """A push's trouble ends by the outcome of a newer one, or by a number that is right: never because it is long ago."""
+    key = of_point()
     flying = inputs.corrections.filter(pl.col("state").is_in(IN_FLIGHT))
-    mine = found.filter(pl.col("code").is_in(_OF_PUSH)).join(flying, on=of_point(), how="anti")
-    return pl.concat([mine, found.filter(pl.col("code") == "push_held")])
+    mine = found.filter(pl.col("code").is_in(_OF_PUSH)).join(flying, on=key, how="anti")
+    known = pl.concat([outcomes(inputs.corrections).select(key), right(inputs.points).select(key)])
+    return pl.concat([mine.join(known, on=key, how="semi"), found.filter(pl.col("code") == "push_held")])
 
 
 def _systems(found: pl.DataFrame, feeds: pl.DataFrame) -> pl.DataFrame:

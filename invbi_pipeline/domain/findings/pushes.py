@@ -1,6 +1,6 @@
 """Corrections that were held, refused, lost, or overwritten."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -8,13 +8,17 @@ import polars as pl
 from invbi_pipeline.domain.findings.inputs import FindingInputs, of_point, subject, told
 from invbi_pipeline.domain.words import COMPARABLE, CorrectionKind, CorrectionState
 
-__all__ = ["IN_FLIGHT", "pushes", "reasons"]
+__all__ = ["IN_FLIGHT", "outcomes", "pushes", "right"]
 
 _S = CorrectionState
 IN_FLIGHT: Final = tuple(str(state) for state in (_S.SENDING, _S.ACCEPTED, _S.AMBIGUOUS))
 _REFUSED: Final = [_S.REJECTED, _S.DEAD]
 _ENDED: Final = [*_REFUSED, _S.VERIFIED, _S.MISMATCHED]
-_JSON_TEXT: Final = r'"(?:[^"\\]|\\.)*"'
+_VERDICT: Final = r'"[a-z_]+":\s*"(?:[^"\\]|\\.)*"'
+_NAME: Final = r'^"([a-z_]+)":\s*'
+# Guards that let go by themselves once a feed or a second look has come; what is late has its own finding.
+_PASSING: Final = ["first_look", "two_looks", "feed", "owner_age"]
+_PATIENCE: Final = timedelta(hours=1)  # our judgement: by then it should have come
 _EVIDENCE: Final = (
     "correction_id", "kind", "state", "from_qty", "to_qty", "target", "reason", "planned_at", "sent_at", "answered", "read_back",
 )  # fmt: skip
@@ -33,9 +37,9 @@ def pushes(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
         .abs(),
         money="money_at_risk",
     )
-    sent = _newest(rows.filter(pl.col("state").is_in([str(s) for s in _ENDED]) | pl.col("sent_at").is_not_null()))
-    open_ = sent.join(_right(inputs.points), on=["kind", *of_point()], how="anti")
-    return pl.concat([_held(rows, inputs.points), _failed(open_), _unverified(open_, inputs.feeds, now), _mismatched(open_)])
+    sent = _newest(outcomes(rows))
+    open_ = sent.join(right(inputs.points), on=["kind", *of_point()], how="anti")
+    return pl.concat([_held(rows, now), _failed(open_), _unverified(open_, inputs.feeds, now), _mismatched(open_)])
 
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
@@ -44,28 +48,40 @@ def _newest(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(at, "correction_id").unique([*of_point(), "kind", "movement_ref"], keep="last", maintain_order=True)
 
 
-def _right(points: pl.DataFrame) -> pl.DataFrame:
-    right = points.filter(
+def outcomes(corrections: pl.DataFrame) -> pl.DataFrame:
+    """Return the corrections that were sent or have come to an end; not those replaced before they were sent."""
+    return corrections.filter(pl.col("state").is_in([str(state) for state in _ENDED]) | pl.col("sent_at").is_not_null())
+
+
+def right(points: pl.DataFrame) -> pl.DataFrame:
+    """Return the key of each point that a judged look found right, and `kind`: of which corrections that is the aim."""
+    agreed = points.filter(
         pl.col("state").is_in([str(state) for state in COMPARABLE])
         & pl.col("judged")
         & (pl.col("gap") == 0)
         & (pl.col("in_flight") == 0)
     )
-    return right.select(*of_point(), kind=pl.lit(CorrectionKind.SET.value))
+    return agreed.select(*of_point(), kind=pl.lit(CorrectionKind.SET.value))
 
 
-def _held(rows: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
-    """A held raise at a first look waits for the order feed, not for a person, until that is complete."""
-    waits = points.filter(pl.col("first_look") & ~pl.col("complete").fill_null(value=False))
-    held = (
-        _newest(rows.filter(pl.col("state") == _S.HELD))
-        .join(waits, on=of_point(), how="anti")
-        .with_columns(holds=reasons("guard"))
-        .with_columns(why=pl.col("holds").list.join("; ").fill_null(""))
-    )
-    why = pl.when(pl.col("why") == "").then(pl.lit("a guard holds it")).otherwise("why")
-    cause = pl.format("{} waits for a person: {}.", _what(), why.str.strip_chars_end("."))
-    return told(held, "push_held", cause, *_EVIDENCE, "holds")
+def _held(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Held corrections, with why; those that wait for no person only once they have waited too long."""
+    held = _newest(rows.filter(pl.col("state") == _S.HELD)).with_columns(guards=_holding("guard")).with_columns(
+        holds=pl.format("[{}]", pl.col("guards").list.eval(pl.element().str.replace(_NAME, "")).list.join(","))
+        .str.json_decode(pl.List(pl.String())),
+        guards=pl.col("guards").list.eval(pl.element().str.extract(_NAME)),
+    )  # fmt: skip
+    passing = (pl.col("guards").list.set_difference(_PASSING).list.len() == 0) & (pl.col("guards").list.len() > 0)
+    told_now = held.filter(~passing.fill_null(value=False) | (pl.col("planned_at") + _PATIENCE < now))
+    why = pl.col("holds").list.join("; ").fill_null("").str.strip_chars_end(".")
+    cause = pl.format("{} is held: {}.", _what(), pl.when(why == "").then(pl.lit("a guard stopped it")).otherwise(why))
+    return told(told_now, "push_held", cause, *_EVIDENCE, "guards", "holds")
+
+
+def _holding(guard: str) -> pl.Expr:
+    """The members of a flat JSON object {guard: "pass" | reason} that hold; the mode of the system is no guard's doing."""
+    members = pl.col(guard).str.extract_all(_VERDICT)
+    return members.list.eval(pl.element().filter(~pl.element().str.ends_with('"pass"') & ~pl.element().str.starts_with('"mode"')))
 
 
 def _failed(sent: pl.DataFrame) -> pl.DataFrame:
@@ -96,10 +112,3 @@ def _what() -> pl.Expr:
     to = pl.format("The correction of {} to {}", subject(), "target")
     booking = pl.format("Booking {} of {}", "to_qty", subject())
     return pl.when(pl.col("kind") == CorrectionKind.SET).then(to).otherwise(booking)
-
-
-def reasons(guard: str) -> pl.Expr:
-    """Return, as a list, the verdicts of a flat JSON object {guard: "pass" | reason} that are not "pass"."""
-    texts = pl.format("[{}]", pl.col(guard).str.extract_all(_JSON_TEXT).list.join(",")).str.json_decode(pl.List(pl.String()))
-    verdicts = texts.list.gather_every(2, 1)  # names and verdicts alternate
-    return verdicts.list.eval(pl.element().filter(pl.element() != "pass"))

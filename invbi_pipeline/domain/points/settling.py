@@ -131,6 +131,8 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         & (pl.col("observed_at") - pl.col("old_sent_at") > _FORGET_RETURNS)
     ).fill_null(value=False)
 
+    doubted = converged | (full & landed) | (~first & (pl.col("perhaps") > 0))
+
     def carried(flight: str, base: str) -> pl.Expr:
         return pl.when(landed).then(flight).when(first).then(None).otherwise(f"old_{base}")
 
@@ -142,9 +144,7 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         "moved_at": pl.lit(now).cast(BASES["moved_at"]),
         "observed_at": pl.col("observed_at"),
         "sent_at": pl.when(landed).then("absolute_at").otherwise("old_sent_at"),
-        "unsure_to": pl.when(converged | (full & (landed | (pl.col("perhaps") > 0))))
-        .then("observed_at")
-        .otherwise("old_unsure_to"),
+        "unsure_to": pl.when(doubted).then("observed_at").otherwise("old_unsure_to"),
         "first_look_at": pl.when(first).then("observed_at").when(verified).then(None).otherwise("old_first_look_at"),
         "blur_from": pl.when(blur_to > as_of).then(blur_from),
         "blur_to": pl.when(blur_to > as_of).then(blur_to),

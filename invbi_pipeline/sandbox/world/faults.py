@@ -24,20 +24,20 @@ _PLAN: tuple[tuple[str, int, float, float], ...] = (
     ("near_miss_sku", 3, 0, 0),
     ("duplicate_sku", 2, 0, 0),
     ("ambiguous_mapping", 2, 0, 0),
-    ("oversell_risk", 4, 8, 40),
-    ("undersell", 4, 8, 40),
-    ("channel_stockout", 2, 8, 40),
-    ("duplicate_event", 2, 10, 35),
-    ("second_writer", 1, 8, 10),
-    ("frozen_listing", 1, 8, 12),
-    ("push_failed", 1, 10, 20),
-    ("push_unverified", 1, 10, 20),
-    ("listing_inactive", 1, 12, 25),
-    ("relisted", 1, 15, 25),
-    ("ledger_untied", 2, 10, 35),
-    ("oversold", 1, 20, 30),
-    ("bad_rows", 1, 16, 20),
-    ("feed_truncated", 1, 31, 34),
+    ("oversell_risk", 4, 6, 20),
+    ("undersell", 4, 6, 20),
+    ("channel_stockout", 2, 6, 20),
+    ("duplicate_event", 2, 6, 18),
+    ("second_writer", 1, 4, 5),
+    ("frozen_listing", 1, 4, 5),
+    ("push_failed", 1, 6, 12),
+    ("push_unverified", 1, 6, 12),
+    ("listing_inactive", 1, 8, 14),
+    ("relisted", 1, 8, 14),
+    ("ledger_untied", 2, 6, 18),
+    ("oversold", 1, 12, 16),
+    ("bad_rows", 1, 6, 10),
+    ("feed_truncated", 1, 18, 20),
 )
 _WIRE_SUBJECT = "files"  # whose export breaks in the demo's plan
 
@@ -74,7 +74,7 @@ class Planter:
         return planted
 
     def schedule(self) -> None:
-        """Write the demo's plan down: some now, the rest in the next 40 minutes."""
+        """Write the demo's plan down: some now, the rest in the next 20 minutes."""
         now = self._business.now
         scale = min(1.0, len(self._business.catalogue.products) / 570)
         ends = now

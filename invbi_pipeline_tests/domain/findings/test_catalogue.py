@@ -9,9 +9,9 @@ from invbi_pipeline_tests.shared import shared
 
 def test_the_catalogue_has_every_code_of_the_design_with_its_severity_and_who_acts() -> None:
     rows = re.findall(r"^\| ([a-z_]+) \|[^|]*\|[^|]*\| ([^|]+) \| ([^|]+) \|$", shared("findings.md").read_text(), re.MULTILINE)
-    designed = {code: (severity.split()[0].strip(";"), acts.split()[0]) for code, severity, acts in rows}
+    designed = {code: (re.findall("[a-z]+", severity)[0], acts.split()[0]) for code, severity, acts in rows}
     assert designed.pop("phantom_stock") == ("by", "ask")
-    assert designed.pop("code", None) is None
+    assert designed.pop("code") == ("severity", "acts")
     ours = {code: (str(kind.severity), str(kind.acts)) for code, kind in CATALOGUE.items() if code != "phantom_stock"}
     assert ours == designed
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -15,18 +16,20 @@ def _told(correction: dict[str, Any], point: dict[str, Any] = WRONG) -> list[str
 
 
 def test_a_held_correction_waits_for_a_person_with_the_guards_reasons() -> None:
-    guard = '{"age": "pass", "size": "the change of 3 \\"units\\" is too large.", "paused": "web is paused"}'
+    guard = '{"age": "pass", "size": "the change of 3 \\"units\\" is too large.", "mode": "approve", "paused": "web is paused"}'
     held = corrections({**UNSENT, "state": "held", "guard": guard})
     row = one(FindingInputs(points=points(WRONG), corrections=held), "push_held")
     assert evidence(row)["holds"] == ['the change of 3 "units" is too large.', "web is paused"]
-    assert row["cause"].startswith("The correction of MUG-RED on web (soho) to 5 waits for a person: the change of 3")
+    assert row["cause"].startswith("The correction of MUG-RED on web (soho) to 5 is held: the change of 3")
     assert row["units"] == 3
 
 
-def test_a_raise_held_at_a_first_look_waits_for_the_orders_first() -> None:
-    held = {**UNSENT, "state": "held", "guard": '{"first_look": "the first look"}'}
-    assert _told(held, {**WRONG, "first_look": True, "complete": False}) == []
-    assert _told(held, {**WRONG, "first_look": True}) == ["push_held"]
+@pytest.mark.parametrize("guard", ["first_look", "two_looks", "feed", "owner_age"])
+def test_what_waits_for_a_feed_or_a_second_look_waits_for_no_person_unless_it_has_waited_long(guard: str) -> None:
+    held = {**UNSENT, "state": "held", "guard": json.dumps({"paused": "pass", "mode": "is approve", guard: "waits"})}
+    assert _told(held) == []
+    assert _told({**held, "planned_at": at(-60)}) == ["push_held"]
+    assert _told({**held, "guard": json.dumps({guard: "waits", "change_units": "very large"})}) == ["push_held"]
 
 
 @pytest.mark.parametrize("state", ["rejected", "dead"])

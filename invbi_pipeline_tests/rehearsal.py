@@ -1,0 +1,165 @@
+"""A whole emulated retailer in this process, on a clock that moves when somebody waits: whole runs in seconds.
+
+invbi talks to the emulators by the real HTTP clients over `httpx.ASGITransport`; the published sheet, which gspread writes over
+a socket, is served on loopback. What the world knows (truth, planted faults, the accounts' stores) is asked of the world alone.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from invbi_pipeline.config import Config, load_config
+from invbi_pipeline.flows.context import Context, open_context
+from invbi_pipeline.flows.run import RunResult, run
+from invbi_pipeline.sandbox import presets
+from invbi_pipeline.sandbox.server import create_app
+from invbi_pipeline.sandbox.sheets import SheetsService
+from invbi_pipeline.sandbox.world import VirtualClock, World
+from invbi_pipeline.sandbox.world.configuration import sheets_token
+from invbi_pipeline_tests.sandbox.serving import serving
+
+__all__ = ["LAGS_S", "STEP_S", "Rehearsal", "Sent", "WorldTime", "rehearsal"]
+
+STEP_S = 300.0  # how often invbi looks
+LAGS_S = 3600.0  # longer than any order, booking or visibility lag of the presets
+_MOST_LOOKS = 20
+
+
+class WorldTime:
+    """The world's clock as invbi's: whoever waits lets the world live through the time that is waited for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        return self._world.business.now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        await asyncio.sleep(0)  # others who waited meanwhile may have moved the time far enough
+        if until > self.now():
+            self._world.advance_to(until)
+
+
+class Sent(httpx.AsyncBaseTransport):
+    """The way to the emulators; keeps what was asked, and lets a test look at (or fail) each request before it leaves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._inner = httpx.ASGITransport(app)
+        self.requests: list[httpx.Request] = []
+        self.before: Callable[[httpx.Request], None] = lambda request: None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.before(request)
+        self.requests.append(request)
+        return await self._inner.handle_async_request(request)
+
+    def writes(self) -> list[httpx.Request]:
+        """Return the requests that change a number of a platform."""
+        return [request for request in self.requests if _writes(request)]
+
+
+def _writes(request: httpx.Request) -> bool:
+    if request.method == "PATCH":  # Amazon: one listing
+        return True
+    if request.method != "POST":
+        return False
+    path, body = request.url.path, request.content
+    return path.endswith(("/inventory/changes/batch-create", "/feeds")) or b"inventorySetQuantities" in body or b"inventoryAdjust" in body
+
+
+@dataclass
+class Rehearsal:
+    """One retailer. Every `open` is a new process's view of it: its stores are on disk, its channels new."""
+
+    world: World
+    folder: Path
+    path: Path
+    config: Config
+    clock: WorldTime
+    wire: Sent
+    secrets: dict[str, str]
+    address: str
+    results: list[RunResult] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Context]:
+        async with open_context(self.config, self.clock, random.Random(len(self.results)), transport=self.wire) as ctx:
+            yield ctx
+
+    async def look(self, *, dry_run: bool = False, publishing: bool = False) -> RunResult:
+        """Run once, as a process of its own would."""
+        async with self.open() as ctx:
+            self.results.append(await run(ctx, dry_run=dry_run, publishing=publishing))
+        return self.results[-1]
+
+    def run(self, *, dry_run: bool = False, publishing: bool = False, wait_s: float = 0.0) -> RunResult:
+        """Let `wait_s` seconds of the world pass, then run once."""
+        if wait_s:
+            self.world.advance(wait_s)
+        return asyncio.run(self.look(dry_run=dry_run, publishing=publishing))
+
+    def live(self) -> None:
+        """Look every five minutes until all that is planted has happened, freeze the world and let its lags pass."""
+        ends = self.world.planter.plan_ends or self.world.business.now
+        while True:
+            self.run()
+            if self.world.business.now >= ends + timedelta(seconds=STEP_S) or len(self.results) >= _MOST_LOOKS:
+                break
+            self.world.advance(STEP_S)
+        self.world.freeze()
+        self.world.advance(LAGS_S)
+
+    def numbers(self) -> dict[tuple[str, str, str], int | None]:
+        """Return every number of every account, as it stands in the platforms' stores."""
+        return {
+            (name, key, place): system.account.number(key, place)
+            for name, system in self.world.business.systems.items()
+            for key in system.listings
+            for place in (system.place_of or {"": ""})
+        }
+
+
+class _Door:
+    """The address is known before the world is, whose links hold it."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def rehearsal(
+    folder: Path,
+    preset: str = "till_master",
+    *,
+    seed: int = 1,
+    skus: int = 60,
+    history_days: int = 7,
+    faults: bool = True,
+) -> Iterator[Rehearsal]:
+    """Bring a retailer to life in a folder; its secrets are in the environment for as long as it lives."""
+    door, clock = _Door(), VirtualClock()
+    kept = dict(os.environ)
+    with serving(door) as address:
+        world = presets.build(preset, seed, skus, address, folder, clock, history_days=history_days, faults=faults)
+        app = door.app = create_app(world, SheetsService(clock, sheets_token(world)).app)
+        path, secrets = presets.write_config(world, folder), presets.secrets(world)
+        os.environ.update(secrets)
+        try:
+            yield Rehearsal(world, folder, path, load_config(path), WorldTime(world), Sent(app), secrets, address)
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
