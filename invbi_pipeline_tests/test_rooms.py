@@ -52,6 +52,8 @@ def imports(module: str, *, at_load_only: bool = False) -> set[str]:
 def _load_time(node: ast.stmt) -> list[ast.AST]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return []
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":  # read by the type checker alone
+        return [n for child in node.orelse for n in _load_time(child)]
     nested = [n for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt) for n in _load_time(child)]
     return [node, *nested]
 

@@ -53,7 +53,8 @@ class PlanInputs(NamedTuple):
 def plan(inputs: PlanInputs, now: datetime, run_id: str) -> pl.DataFrame:
     """Return CORRECTIONS in state `planned`, sets before posts, lowering before raising, largest risk first.
 
-    A set is planned where the comparison names a value to send (`POINTS.send`) and the listing is active and the merchant's own.
+    A set is planned where the comparison names a value to send (`POINTS.send`) and the listing is active and the merchant's own;
+    it may equal the number shown, while an older, higher push is still under way.
     Where an owner of the pool is blind (`OFFERS.falling_only`) no raise is planned. A post is planned for each movement that an
     owner with absorbs = writeback lacks.
 
@@ -87,7 +88,6 @@ def _sets(inputs: PlanInputs) -> pl.DataFrame:
         inputs.points.filter(
             pl.col("send").is_not_null()
             & pl.col("raw").is_not_null()
-            & (pl.col("send") != pl.col("raw"))
             & pl.col("state").is_in(_OPEN)
             & (pl.col("fulfilment") == Fulfilment.MERCHANT)
             & (pl.col("status") == ListingStatus.ACTIVE)

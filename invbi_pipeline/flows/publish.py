@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import (
     CHANNELS,
     CORRECTIONS_TAB,
@@ -16,7 +17,6 @@ from invbi_pipeline.dashboard.model import (
     MATRIX,
     Dashboard,
     DashboardInputs,
-    build,
 )
 from invbi_pipeline.domain.frames import Schema
 from invbi_pipeline.errors import InvbiError

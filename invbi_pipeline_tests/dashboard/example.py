@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import (
     CHANNELS,
     CORRECTIONS_TAB,
@@ -12,7 +13,6 @@ from invbi_pipeline.dashboard.model import (
     MATRIX,
     Dashboard,
     DashboardInputs,
-    build,
 )
 
 __all__ = ["FORMULA", "NOW", "example_dashboard", "example_inputs"]

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from invbi_pipeline.dashboard.model import SIGNS, Tone, build
+from invbi_pipeline.dashboard.build import build
+from invbi_pipeline.dashboard.model import SIGNS, Tone
 from invbi_pipeline.domain.words import PointState
 from invbi_pipeline_tests.dashboard.example import NOW, example_dashboard, example_inputs
 

@@ -48,7 +48,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         dg.DagsterInstance.ephemeral(tempdir=str(home)) as instance,
         retailer(folder) as shop,
         _environment(shop.secrets),
-        pytest.MonkeyPatch.context(),
     ):
         definitions = build(shop.config)
         all_well = definitions.resolve_job_def(JOB).execute_in_process(instance=instance, raise_on_error=False)

@@ -47,7 +47,7 @@ def test_what_is_counted_unknown_untracked_unmapped_inactive_or_the_platforms_ow
 
 
 def test_nothing_is_planned_where_there_is_nothing_to_send() -> None:
-    assert planned(point(send=None, target=None), point(send=5)).is_empty()
+    assert planned(point(send=None, target=None)).is_empty()
 
 
 def test_an_offer_that_hangs_on_a_blind_owner_may_only_fall() -> None:
