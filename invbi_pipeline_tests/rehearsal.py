@@ -108,10 +108,11 @@ class Rehearsal:
             self.world.advance(wait_s)
         return asyncio.run(self.look(dry_run=dry_run, publishing=publishing))
 
-    def live(self) -> None:
+    def live(self, before_each: Callable[[], None] = lambda: None) -> None:
         """Look every five minutes until all that is planted has happened, freeze the world and let its lags pass."""
         ends = self.world.planter.plan_ends or self.world.business.now
         while True:
+            before_each()
             self.run()
             if self.world.business.now >= ends + timedelta(seconds=STEP_S) or len(self.results) >= _MOST_LOOKS:
                 break

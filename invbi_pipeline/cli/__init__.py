@@ -3,26 +3,18 @@
 import sys
 
 from invbi_pipeline.cli.app import app
-from invbi_pipeline.cli.output import Exit, err, report_error
+from invbi_pipeline.cli.output import report_error
 from invbi_pipeline.errors import InvbiError
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line; every error of ours becomes a sentence and an exit code, never a traceback."""
-    import click
+    """Run the command line; every error of ours becomes a sentence and an exit code, never a traceback.
 
+    Wrong usage is told by typer, with exit code 2.
+    """
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as wrong:
-        wrong.show()
-        code = Exit.USAGE
-    except click.exceptions.Abort:
-        err.print("stopped; what was done is kept, and the next run goes on from there")
-        code = 130
+        app()
     except InvbiError as trouble:
-        code = report_error(trouble)
-    except BrokenPipeError:
-        code = Exit.DONE
-    sys.exit(code if isinstance(code, int) else Exit.DONE)
+        sys.exit(report_error(trouble))

@@ -179,3 +179,14 @@ def ui(
     from invbi_pipeline.cli.sandbox import run_ui
 
     raise typer.Exit(run_ui(config, port=port, with_sandbox=with_sandbox, skus=skus))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="demo, compare, catalogue, or all (rewrites data/FIGURES.md).")] = "all",
+    fmt: AnyFormat = Format.TABLE,
+) -> None:
+    """Measure, and say which target is missed."""
+    from invbi_pipeline.cli.bench import run_bench
+
+    raise typer.Exit(run_bench(name, fmt))

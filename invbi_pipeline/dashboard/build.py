@@ -123,7 +123,7 @@ def _codes(findings: pl.DataFrame, now: datetime) -> pl.DataFrame:
         .group_by("code")
         .agg(
             pl.col("severity", "rank").first(),
-            pl.col("units", "money").sum(),
+            *(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in ("units", "money")),
             open=pl.len().cast(pl.Int64),
             oldest_hours=((pl.lit(now).cast(UTC) - pl.col("first_seen").min()).dt.total_minutes() / 60),
         )

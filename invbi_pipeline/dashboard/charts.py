@@ -10,28 +10,31 @@ __all__ = ["codes_chart", "history_chart"]
 
 _INK, _QUIET, _LINE, _BAD, _WATCH = "#1f2933", "#52606d", "#0b6e4f", "#b42318", "#9a5b00"
 _FONT = "system-ui, sans-serif"
-_BY_SEVERITY = {"critical": "#7a0d12", "high": _BAD, "medium": _WATCH, "low": _QUIET}
+_BY_SEVERITY = {"critical": "#7a0d12", "high": _BAD, "medium": _WATCH, "low": _QUIET, "less severe": _QUIET}
 
 
-def history_chart(dashboard: Dashboard, *, width: int = 640, height: int = 170) -> str:
-    """Return the parity rate over the runs as SVG, or an empty string while there is no run to show."""
+def history_chart(dashboard: Dashboard, *, width: int = 660, height: int = 132) -> str:
+    """Return the parity rate over the runs as SVG, or an empty string while there is no run to show.
+
+    The scale ends at 100 % and begins below the lowest rate, rounded to whole percents: small changes must be seen.
+    """
     history = dashboard.history.drop_nulls("parity").tail(500)
     if history.is_empty():
         return ""
     import altair as alt
 
     lowest = float(history["parity"].to_numpy().min())
-    floor = max(0.0, min(0.9, lowest - 0.02))
+    floor = max(0.0, (int(lowest * 100) - 1) / 100)
     line = (
         alt.Chart(_values(history.select(when=pl.col("ended_at").dt.strftime("%Y-%m-%dT%H:%M:%S"), parity="parity")))
-        .mark_line(color=_LINE, point=alt.OverlayMarkDef(color=_LINE, size=28), strokeWidth=2)
+        .mark_line(color=_LINE, point=alt.OverlayMarkDef(color=_LINE, size=30), strokeWidth=2, clip=False)
         .encode(
-            x=alt.X("when:T", title=None, axis=alt.Axis(labelColor=_QUIET, grid=False, tickCount=6)),
+            x=alt.X("when:T", title=None, axis=alt.Axis(labelColor=_QUIET, grid=False, tickCount=6, format="%d %b %H:%M")),
             y=alt.Y(
                 "parity:Q",
                 title=None,
-                scale=alt.Scale(domain=[floor, 1.0], clamp=True),
-                axis=alt.Axis(format=".0%" if floor < 0.9 else ".1%", labelColor=_QUIET, tickCount=4),
+                scale=alt.Scale(domain=[floor, 1.0], nice=False),
+                axis=alt.Axis(format=".1%" if floor > 0.9 else ".0%", labelColor=_QUIET, tickCount=4),
             ),
         )
         .properties(width=width, height=height)
@@ -39,31 +42,32 @@ def history_chart(dashboard: Dashboard, *, width: int = 640, height: int = 170) 
     return _svg(line)
 
 
-def codes_chart(dashboard: Dashboard, *, width: int = 330, height: int = 170) -> str:
-    """Return the open findings by code as SVG bars with their numbers, or an empty string when there are none."""
+def codes_chart(dashboard: Dashboard, *, width: int = 180, most: int = 9) -> str:
+    """Return the open findings by code as SVG bars, each with its number and severity, or an empty string when there are none."""
     if dashboard.codes.is_empty():
         return ""
     import altair as alt
 
-    codes = dashboard.codes.head(10).select(
-        pl.col("code").str.replace_all("_", " "),
-        "severity",
-        "open",
-    )
+    rest = dashboard.codes.slice(most)
+    codes = dashboard.codes.head(most).select(pl.col("code").str.replace_all("_", " "), "severity", "open")
+    if rest.height:
+        more = {"code": f"{rest.height} more kinds", "severity": "less severe", "open": int(rest["open"].sum())}
+        codes = pl.concat([codes, pl.DataFrame([more], schema=codes.schema)])
+    codes = codes.with_columns(told=pl.format("{} {}", "open", "severity"))
     base = alt.Chart(_values(codes)).encode(
         y=alt.Y(
             "code:N",
             sort=None,
             title=None,
-            axis=alt.Axis(labelColor=_INK, labelLimit=190, minExtent=130, ticks=False, domain=False),
+            axis=alt.Axis(labelColor=_INK, labelFontSize=12, labelLimit=190, minExtent=150, ticks=False, domain=False),
         ),
         x=alt.X("open:Q", title=None, axis=None),
     )
     bars = base.mark_bar(cornerRadius=2).encode(
         color=alt.Color("severity:N", scale=alt.Scale(domain=list(_BY_SEVERITY), range=list(_BY_SEVERITY.values())), legend=None)
     )
-    numbers = base.mark_text(align="left", dx=4, color=_INK).encode(text="open:Q")
-    return _svg((bars + numbers).properties(width=width, height=max(40, min(height, 22 * codes.height))))
+    told = base.mark_text(align="left", dx=4, color=_INK, fontSize=12).encode(text="told:N")
+    return _svg((bars + told).properties(width=width, height=21 * codes.height))
 
 
 def _values(frame: pl.DataFrame) -> dict[str, Any]:

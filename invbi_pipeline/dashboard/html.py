@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from invbi_pipeline.dashboard.charts import codes_chart, history_chart
-from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard
+from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked
 
 __all__ = ["render_html", "write_html"]
 
 # A page is read, not computed with: longer tables are in the workbook and the sheet, and the page says so.
 _MOST_ROWS: Final = 250
-_TONE_OF_MARK: Final[Mapping[str, str]] = {f"{s.mark} {s.word}": str(s.tone) for s in SIGNS.values()}
+_TONE_OF_MARK: Final[Mapping[str, str]] = {marked(state): str(sign.tone) for state, sign in SIGNS.items()}
 
 
 def render_html(dashboard: Dashboard) -> str:
@@ -32,7 +32,7 @@ def render_html(dashboard: Dashboard) -> str:
     page = env.get_template("dashboard.html.j2")
     return page.render(
         d=dashboard,
-        signs=SIGNS,
+        marked=marked,
         tone_of=_TONE_OF_MARK,
         history=Markup(history_chart(dashboard)),  # noqa: S704  drawn by vl-convert from numbers and our own words
         codes=Markup(codes_chart(dashboard)),  # noqa: S704  the same
@@ -63,7 +63,8 @@ def _cell(value: Any, column: Column) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+    """Round down: 100.0% is shown only when every number agrees."""
+    return "–" if share is None else f"{int(share * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _ago(seconds: float | None) -> str:

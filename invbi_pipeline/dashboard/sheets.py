@@ -7,9 +7,9 @@ Google's quota is 60 write requests a minute and user; gspread's back-off client
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Tone
+from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, Tone, marked
 from invbi_pipeline.errors import ConfigError, TerminalError, TransientError
 
 if TYPE_CHECKING:
@@ -28,8 +28,15 @@ _FORMATS: Final = {
     "time": {"type": "DATE_TIME", "pattern": "yyyy-mm-dd hh:mm"},
 }
 _FILL: Final = {Tone.GOOD: (0.89, 0.96, 0.92), Tone.WATCH: (1.0, 0.95, 0.84), Tone.BAD: (0.98, 0.89, 0.88)}
+_INK: Final = {
+    Tone.GOOD: (0.04, 0.43, 0.31),
+    Tone.WATCH: (0.54, 0.29, 0.0),
+    Tone.BAD: (0.71, 0.14, 0.09),
+    Tone.PLAIN: (0.2, 0.31, 0.41),
+}
 _HEAD: Final = {"red": 0.91, "green": 0.93, "blue": 0.95}
 _PIXELS_PER_CHARACTER: Final = 7
+_OVERVIEW_WIDTHS: Final = (26, 24, 20, 20, 20, 18, 18, 14, 40)
 
 Grid = list[list[Any]]
 
@@ -74,7 +81,8 @@ def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
     """
     from gspread.exceptions import APIError
 
-    grids = {"Overview": _overview(dashboard)}
+    overview = _overview(dashboard)
+    grids = {"Overview": overview.grid}
     tabs = {tab.title: tab for tab in (dashboard.parity, dashboard.exceptions, dashboard.corrections)}
     grids |= {title: [[c.heading for c in tab.columns], *_rows(tab)] for title, tab in tabs.items()}
     try:
@@ -87,7 +95,7 @@ def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
         data = [{"range": f"'{title}'!A1", "majorDimension": "ROWS", "values": grid} for title, grid in grids.items()]
         sheet.values_batch_update({"valueInputOption": "RAW", "data": data})
         dress = [r for title, tab in tabs.items() for r in _dress(known[title], tab)]
-        sheet.batch_update({"requests": [*_dress_overview(known["Overview"], dashboard), *dress]})
+        sheet.batch_update({"requests": [*_dress_overview(known, overview, dashboard), *dress]})
     except APIError as trouble:
         raise _translated(trouble) from trouble
     return sheet.url
@@ -167,32 +175,42 @@ def _dress(known: dict[str, Any], tab: Tab) -> list[dict[str, Any]]:
     return requests
 
 
-def _dress_overview(known: dict[str, Any], dashboard: Dashboard) -> list[dict[str, Any]]:
-    sheet_id = known["properties"]["sheetId"]
-    big = {"textFormat": {"bold": True, "fontSize": 18}}
-    bold = {"textFormat": {"bold": True}}
-    heads = [i for i, row in enumerate(_overview(dashboard)) if row and str(row[0]).startswith("# ")]
-    first_of = {str(_overview(dashboard)[i][0]): i for i in heads}
+def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", dashboard: Dashboard) -> list[dict[str, Any]]:
+    """Requests that undress the tab (rows move from one publish to the next), then dress it and link what is to be done."""
+    sheet_id, width = known["Overview"]["properties"]["sheetId"], len(_OVERVIEW_WIDTHS)
+    whole = _range(sheet_id, 0, len(overview.grid) + 50, 0, width)
+    big, bold = {"bold": True, "fontSize": 18}, {"textFormat": {"bold": True}}
+    frozen = {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 2}}
     requests = [
-        {
-            "updateSheetProperties": {
-                "properties": {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 2}},
-                "fields": "gridProperties.frozenRowCount",
-            }
-        },
-        _styled(_range(sheet_id, 0, 1, 0, 10), big),
-        _styled(_range(sheet_id, 4, 5, 0, 10), big),
-        *(_styled(_range(sheet_id, i, i + 2, 0, 10), bold) for i in heads),
-        *(_wide(sheet_id, i, 26 if i == 0 else 20) for i in range(10)),
+        {"updateSheetProperties": {"properties": frozen, "fields": "gridProperties.frozenRowCount"}},
+        {"repeatCell": {"range": whole, "cell": {}, "fields": "userEnteredFormat"}},
+        _styled(_range(sheet_id, 0, 1, 0, width), {"textFormat": big}),
+        *(_wide(sheet_id, i, characters) for i, characters in enumerate(_OVERVIEW_WIDTHS)),
+        _styled(_range(sheet_id, 5, 6, 0, len(dashboard.figures)), {"wrapStrategy": "WRAP", "verticalAlignment": "TOP"}),
     ]
-    history, systems = first_of["# Parity history"] + 2, first_of["# Systems"] + 2
-    codes = first_of["# Open findings by kind"] + 2
-    requests.append(_formatted(_range(sheet_id, history, history + dashboard.history.height + 1, 0, 1), "time"))
-    requests.append(_formatted(_range(sheet_id, history, history + dashboard.history.height + 1, 1, 2), "percent"))
-    requests.append(_formatted(_range(sheet_id, systems, systems + dashboard.channels.height + 1, 3, 4), "percent"))
-    requests.append(_formatted(_range(sheet_id, codes, codes + dashboard.codes.height + 1, 4, 5), "money"))
-    requests.append(_formatted(_range(sheet_id, codes, codes + dashboard.codes.height + 1, 5, 6), "hours"))
-    return requests
+    for i, figure in enumerate(dashboard.figures):
+        text = {**big, "foregroundColor": dict(zip(("red", "green", "blue"), _INK[figure.tone], strict=True))}
+        requests.append(_styled(_range(sheet_id, 4, 5, i, i + 1), {"textFormat": text}))
+    for title, head in overview.heads.items():
+        requests.append(_styled(_range(sheet_id, head, head + 1, 0, width), {"textFormat": {"bold": True, "fontSize": 12}}))
+        if title != "Do first" or dashboard.todos:
+            requests.append(_styled(_range(sheet_id, head + 1, head + 2, 0, width), {**bold, "backgroundColor": _HEAD}))
+    exceptions = known["Exceptions"]["properties"]["sheetId"]
+    rows = {finding: row for row, finding in enumerate(dashboard.exceptions.rows["finding_id"], start=2)}
+    for row, todo in enumerate(dashboard.todos, start=overview.heads["Do first"] + 2):
+        link = {"link": {"uri": f"#gid={exceptions}&range=A{rows[todo.anchor]}"}}
+        requests.append(_styled(_range(sheet_id, row, row + 1, 1, 2), {"textFormat": link}))
+    history, systems = overview.heads["Parity history"] + 2, overview.heads["Systems"] + 2
+    codes = overview.heads["Open findings by kind"] + 2
+    runs, kinds, channels = dashboard.history.height + 1, dashboard.codes.height + 1, dashboard.channels.height + 1
+    return [
+        *requests,
+        _formatted(_range(sheet_id, history, history + runs, 0, 1), "time"),
+        _formatted(_range(sheet_id, history, history + runs, 1, 2), "percent"),
+        _formatted(_range(sheet_id, systems, systems + channels, 3, 4), "percent"),
+        _formatted(_range(sheet_id, codes, codes + kinds, 4, 5), "money"),
+        _formatted(_range(sheet_id, codes, codes + kinds, 5, 6), "hours"),
+    ]
 
 
 def _frozen_head(sheet_id: int, width: int, columns: int) -> list[dict[str, Any]]:
@@ -250,7 +268,14 @@ def _range(sheet_id: int, top: int, bottom: int, left: int, right: int) -> dict[
     }
 
 
-def _overview(dashboard: Dashboard) -> Grid:
+class _Overview(NamedTuple):
+    """The Overview's cells, and the row (from 0) of each block's heading; its table follows in the next row."""
+
+    grid: Grid
+    heads: dict[str, int]
+
+
+def _overview(dashboard: Dashboard) -> _Overview:
     grid: Grid = [
         [f"{dashboard.title}: stock parity"],
         [f"As of {dashboard.generated_at:%Y-%m-%d %H:%M} UTC"],
@@ -258,25 +283,34 @@ def _overview(dashboard: Dashboard) -> Grid:
         [f.label for f in dashboard.figures],
         [f.value for f in dashboard.figures],
         [f.note for f in dashboard.figures],
-        [],
-        ["# Do first"],
-        ["Severity", "What", "To mend it", "Finding (see Exceptions)"],
-    ]
-    grid += [[t.severity, t.text, t.action, t.anchor] for t in dashboard.todos] or [["nothing is waiting for a person"]]
-    grid += [
-        [],
-        ["# Systems"],
-        ["System", "Platform", "Mode", "Parity", "Points", "Read (s ago)", "Order lag (s)", "Feed", "Why"],
     ]
     wanted = ("system", "platform", "mode", "parity", "points", "age_s", "order_lag_s", "verdict", "reason")
-    grid += [[_value(row[k]) for k in wanted] for row in dashboard.channels.iter_rows(named=True)]
-    grid += [[], ["# Open findings by kind"], ["What", "Severity", "Open", "Units", f"{dashboard.currency}", "Oldest (h)"]]
-    grid += [[_value(v) for v in row] for row in dashboard.codes.iter_rows()]
-    grid += [[], ["# Points by state"], ["State", "Points"]]
-    grid += [[f"{SIGNS[s].mark} {SIGNS[s].word}" if s in SIGNS else s, n] for s, n in dashboard.states.iter_rows()]
-    grid += [[], ["# Parity history"], ["Run", "Parity", "Comparable", "Agreed"]]
+    kinds = dashboard.codes.select("code", "severity", "open", "units", "money", "oldest_hours")
     history = dashboard.history.tail(200).select("ended_at", "parity", "comparable", "agreed")
-    return grid + [[_value(v) for v in row] for row in history.iter_rows()]
+    blocks: dict[str, tuple[list[str], list[Sequence[Any]]]] = {
+        # What and To mend it run over the empty cells to their right
+        "Do first": (["Severity", "What", "", "", "", "", "To mend it"], [[*_todo(t)] for t in dashboard.todos]),
+        "Systems": (
+            ["System", "Platform", "Mode", "Parity", "Points", "Read (s ago)", "Order lag (s)", "Feed", "Why"],
+            list(dashboard.channels.select(wanted).iter_rows()),
+        ),
+        "Open findings by kind": (
+            ["What", "Severity", "Open", "Units", f"Money ({dashboard.currency})", "Oldest (h)"],
+            list(kinds.iter_rows()),
+        ),
+        "Points by state": (["State", "Points"], [(marked(state), n) for state, n in dashboard.states.iter_rows()]),
+        "Parity history": (["Run", "Parity", "Comparable", "Agreed"], list(history.iter_rows())),
+    }
+    heads = {}
+    for title, (head, rows) in blocks.items():
+        grid.append([])
+        heads[title] = len(grid)
+        grid += [[title], head, *([_value(v) for v in row] for row in rows)] if rows else [[title], ["nothing"]]
+    return _Overview(grid, heads)
+
+
+def _todo(todo: Todo) -> tuple[str, ...]:
+    return (todo.severity, todo.text, "", "", "", "", todo.action)
 
 
 def _rows(tab: Tab) -> Grid:

@@ -38,7 +38,7 @@ class _Door:
 
 
 @contextmanager
-def retailer(folder: Path, skus: int = 20, history_days: int = 1) -> Iterator[Retailer]:
+def retailer(folder: Path, skus: int = 20, history_days: int = 3) -> Iterator[Retailer]:
     """Serve a till_master retailer without planted faults; its configuration and state are in `folder`."""
     door, clock = _Door(), LiveClock()
     with serving(door) as address:

@@ -15,6 +15,7 @@ IN_FLIGHT: Final = tuple(str(state) for state in (_S.SENDING, _S.ACCEPTED, _S.AM
 _REFUSED: Final = [_S.REJECTED, _S.DEAD]
 _ENDED: Final = [*_REFUSED, _S.VERIFIED, _S.MISMATCHED]
 _VERDICT: Final = r'"[a-z_]+":\s*"(?:[^"\\]|\\.)*"'
+_MESSAGE: Final = r'"message":\s*"((?:[^"\\]|\\.)+)"'  # of a platform's JSON, the sentence for people
 _NAME: Final = r'^"([a-z_]+)":\s*'
 # Guards that let go by themselves once a feed or a second look has come; what is late has its own finding.
 _PASSING: Final = ["first_look", "two_looks", "feed", "owner_age"]
@@ -86,7 +87,8 @@ def _holding(guard: str) -> pl.Expr:
 
 def _failed(sent: pl.DataFrame) -> pl.DataFrame:
     rows = sent.filter(pl.col("state").is_in([str(state) for state in _REFUSED]))
-    answer = pl.when(pl.col("answered").fill_null("") == "").then(pl.lit("no answer")).otherwise("answered")
+    said = pl.coalesce(pl.col("answered").str.extract(_MESSAGE), pl.col("answered"), pl.lit(""))
+    answer = pl.when(said == "").then(pl.lit("no answer")).otherwise(said)
     word = pl.when(pl.col("state") == _S.DEAD).then(pl.lit("was given up")).otherwise(pl.lit("was refused"))
     cause = pl.format("{} {}: {}.", _what(), word, answer.str.strip_chars_end("."))
     return told(rows, "push_failed", cause, *_EVIDENCE)

@@ -1,9 +1,11 @@
 """The page that shows a spreadsheet in a browser: tabs, frozen header, number formats, colours; one self-contained document."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -15,6 +17,7 @@ __all__ = ["sheet_page"]
 _MOST_ROWS = 1000
 _DEFAULT_WIDTH = 100
 _HEAD_WIDTH = 46
+_INNER_LINK = re.compile(r"#gid=(\d+)&range=([A-Z]{1,3}\d{1,7})")
 _PIXELS_PER_POINT = 0.78  # the width of an average letter for each point of its size
 
 
@@ -27,10 +30,11 @@ def sheet_page(book: Book, title: str = "") -> str:
     grid = sheet.properties["gridProperties"]
     frozen = grid.get("frozenRowCount", 0)
     widths = [sheet.widths.get(column, _DEFAULT_WIDTH) for column in range(columns)]
+    sheet_of = {str(known.id): known.title for known in book.sheets}
     rows = [
         {
             "number": row + 1,
-            "cells": _spilled([_shown(sheet, row, column) for column in range(columns)], widths),
+            "cells": _spilled([_shown(sheet, sheet_of, row, column) for column in range(columns)], widths),
         }
         for row in range(last)
     ]
@@ -54,7 +58,7 @@ def _template() -> Template:
     return environment.get_template("view.html.j2")
 
 
-def _shown(sheet: Sheet, row: int, column: int) -> dict[str, Any]:
+def _shown(sheet: Sheet, sheet_of: Mapping[str, str], row: int, column: int) -> dict[str, Any]:
     cell = sheet.cells.get((row, column), EMPTY)
     style: dict[str, Any] = {**_band(sheet, row, column), **(cell.style or {})}
     for rule in reversed(sheet.rules):
@@ -72,6 +76,7 @@ def _shown(sheet: Sheet, row: int, column: int) -> dict[str, Any]:
         "empty": not is_box and not style.get("backgroundColor") and not _is_filter_head(sheet, row, column),
         "css": _css(style, cell),
         "note": cell.note,
+        "link": _inner_link(sheet_of, style),
         "tick": cell.value is True if is_box else None,
         "filter": _is_filter_head(sheet, row, column),
         "place": f"{column_letters(column)}{row + 1}",
@@ -163,6 +168,13 @@ def _number_holds(kind: str, value: float, wanted: list[str]) -> bool:
     }.get(kind, False)
 
 
+def _inner_link(sheet_of: Mapping[str, str], style: Mapping[str, Any]) -> str:
+    """Return the address of a link to a cell of this spreadsheet (`#gid=...&range=...`); links that lead elsewhere stay text."""
+    uri = str(((style.get("textFormat") or {}).get("link") or {}).get("uri") or "")
+    found = _INNER_LINK.fullmatch(uri)
+    return f"?sheet={quote(sheet_of[found[1]])}#{found[2]}" if found and found[1] in sheet_of else ""
+
+
 def _css(style: Mapping[str, Any], cell: Cell) -> str:
     """Return inline CSS made of numbers and fixed words only: nothing that came from outside is copied into it."""
     text = style.get("textFormat") or {}
@@ -184,6 +196,8 @@ def _css(style: Mapping[str, Any], cell: Cell) -> str:
         parts.append(f"text-align:{aligned or 'right'}")
     if style.get("wrapStrategy") == "WRAP":
         parts.append("white-space:normal")
+    if style.get("verticalAlignment") == "TOP":
+        parts.append("vertical-align:top")
     return ";".join(parts)
 
 

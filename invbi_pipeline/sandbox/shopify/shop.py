@@ -72,7 +72,7 @@ class Shop:
         now = self.now()
         product = self._by_style.get(spec.style) if spec.style else None
         if product is None:
-            product = self.new_product(spec.style or spec.title)
+            product = self.new_product(_product_title(spec))
             if spec.style:
                 self._by_style[spec.style] = product
         title = " / ".join(spec.options.values()) or "Default Title"
@@ -146,3 +146,8 @@ class Shop:
     def _count_sku(self, sku: str, by: int) -> None:
         if sku:
             self.sku_uses[sku] = self.sku_uses.get(sku, 0) + by
+
+
+def _product_title(spec: ItemSpec) -> str:
+    """Return the title without what only this variant is: its options, which end a variant's title."""
+    return spec.title.partition(f", {next(iter(spec.options.values()))}")[0] if spec.options else spec.title

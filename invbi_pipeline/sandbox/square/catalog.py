@@ -139,10 +139,15 @@ class Catalog:
     def _item_of(self, spec: ItemSpec, now: datetime) -> _Item:
         style = spec.style or spec.title
         if style not in self._styles:
-            item = _Item(self._new_id(), spec.title, now, self.version)
+            item = _Item(self._new_id(), _item_name(spec), now, self.version)
             self._styles[style] = item.id
             self._items[item.id] = item
         return self._items[self._styles[style]]
+
+
+def _item_name(spec: ItemSpec) -> str:
+    """Return the title without what only this variation is: its options, which end a variant's title."""
+    return spec.title.partition(f", {next(iter(spec.options.values()))}")[0] if spec.options else spec.title
 
 
 @dataclass(frozen=True, slots=True)
