@@ -18,9 +18,11 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from invbi_pipeline.config import Config, load_config
+from invbi_pipeline.domain.words import MovementKind
 from invbi_pipeline.flows.context import Context, open_context
 from invbi_pipeline.flows.run import RunResult, run
 from invbi_pipeline.sandbox import presets
+from invbi_pipeline.sandbox.erp import ErpAccount
 from invbi_pipeline.sandbox.server import create_app
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline.sandbox.world import VirtualClock, World
@@ -119,6 +121,38 @@ class Rehearsal:
             self.world.advance(STEP_S)
         self.world.freeze()
         self.world.advance(LAGS_S)
+
+    def damage(self, place: str, units: int, most: int = 3) -> list[str]:
+        """Let staff write off so many units of some skus of a place that channels sell from it. Return the skus."""
+        goods, book = self.world.goods, self.world.business.shelves.book
+        offered = [sku for (where, sku), n in book.items() if where == place and n > units and self._offers(place, sku, units)]
+        skus = sorted(offered, key=lambda sku: (-book[place, sku], sku))[:most]
+        assert skus, f"no channel offers {units} units of anything from {place}"
+        for sku in skus:
+            goods.book(place, sku, -units, MovementKind.DAMAGE)
+        self.export()
+        return skus
+
+    def _offers(self, place: str, sku: str, units: int) -> bool:
+        """Say whether a channel that does not count the place shows more than so many units that lie there."""
+        for system in self.world.business.channels():
+            listing = system.single(sku)
+            if listing and place in system.sells_from and place not in system.counts and system.number(listing, place) > units:
+                return True
+        return False
+
+    def sell_over_the_counter(self, channel: str, place: str, units: int = 1) -> str:
+        """Let a shopper buy at a channel's own counter in a shop. Return the sku."""
+        system, shelves = self.world.business.systems[channel], self.world.business.shelves
+        listing = next(one for one in system.listings.values() if one.units == 1 and shelves.book.get((place, one.sku), 0) > units + 5)
+        self.world.shoppers.place_order(system, place, [(listing, units)], pos=True)
+        return listing.sku
+
+    def export(self) -> None:
+        """Let the ERP write its files now, not at the next quarter of an hour."""
+        for system in self.world.business.systems.values():
+            if isinstance(system.account, ErpAccount):
+                system.account.export()
 
     def numbers(self) -> dict[tuple[str, str, str], int | None]:
         """Return every number of every account, as it stands in the platforms' stores."""

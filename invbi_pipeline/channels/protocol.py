@@ -7,7 +7,7 @@ A platform is added by one module that holds a `FACTS` table and a class with th
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -18,6 +18,7 @@ __all__ = [
     "Clock",
     "Event",
     "Facts",
+    "Forgetful",
     "Health",
     "Limit",
     "Reading",
@@ -180,3 +181,12 @@ class Channel(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """What a channel offers beside `Channel` when its feed of changes does not name the listings that were deleted."""
+
+    async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
+        """Ask for these listings by id; return those that the platform says it has no longer."""
+        ...

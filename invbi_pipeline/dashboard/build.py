@@ -57,7 +57,9 @@ def _ranked(findings: pl.DataFrame) -> pl.DataFrame:
 def _once(findings: pl.DataFrame) -> pl.DataFrame:
     """Blank the units and money of an oversold SKU on all channels but the worst: the same orders stand behind each."""
     again = (pl.col("code") == "oversold") & (pl.col("sku").cum_count().over("code", "sku") > 1)
-    return findings.with_columns(pl.when(~again.fill_null(value=False)).then(pl.col(name)).alias(name) for name in ("units", "money"))
+    return findings.with_columns(
+        pl.when(~again.fill_null(value=False)).then(pl.col(name)).alias(name) for name in ("units", "money")
+    )
 
 
 def _figures(inputs: DashboardInputs, findings: pl.DataFrame, currency: str, now: datetime) -> list[Figure]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from invbi_pipeline.dashboard.charts import codes_chart, history_chart
-from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked
+from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked, written
 
 __all__ = ["render_html", "write_html"]
 
@@ -33,6 +33,7 @@ def render_html(dashboard: Dashboard) -> str:
     return page.render(
         d=dashboard,
         marked=marked,
+        written=written,
         tone_of=_TONE_OF_MARK,
         history=Markup(history_chart(dashboard)),  # noqa: S704  drawn by vl-convert from numbers and our own words
         codes=Markup(codes_chart(dashboard)),  # noqa: S704  the same
@@ -49,8 +50,8 @@ def write_html(dashboard: Dashboard, path: Path) -> None:
 
 
 def _cell(value: Any, column: Column) -> str:
-    if value is None:
-        return "unpriced" if column.kind == "money" else ""
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, datetime):
         return value.strftime("%d %b %H:%M")
     if column.kind == "int":

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -30,6 +30,7 @@ __all__ = [
     "Todo",
     "Tone",
     "marked",
+    "written",
 ]
 
 _text, _int, _money = pl.String(), pl.Int64(), pl.Float64()
@@ -196,3 +197,8 @@ def marked(state: str) -> str:
     """Return a point's state as people read it: its mark and its word."""
     sign = SIGNS.get(state)
     return f"{sign.mark} {sign.word}" if sign else state
+
+
+def written(value: Any, column: Column, row: Mapping[str, Any]) -> Any:
+    """Return a cell's value as it is written: units whose money is not known are `unpriced`, never 0."""
+    return "unpriced" if column.kind == "money" and value is None and row.get("units") else value

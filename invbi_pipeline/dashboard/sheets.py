@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, Tone, marked
+from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, Tone, marked, written
 from invbi_pipeline.errors import ConfigError, TerminalError, TransientError
 
 if TYPE_CHECKING:
@@ -197,8 +197,10 @@ def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", das
             requests.append(_styled(_range(sheet_id, head + 1, head + 2, 0, width), {**bold, "backgroundColor": _HEAD}))
     exceptions = known["Exceptions"]["properties"]["sheetId"]
     rows = {finding: row for row, finding in enumerate(dashboard.exceptions.rows["finding_id"], start=2)}
-    for row, todo in enumerate(dashboard.todos, start=overview.heads["Do first"] + 2):
+    for number, todo in enumerate(dashboard.todos):
+        row = overview.heads["Do first"] + 2 + 2 * number
         link = {"link": {"uri": f"#gid={exceptions}&range=A{rows[todo.anchor]}"}}
+        requests.append(_styled(_range(sheet_id, row, row + 1, 0, 1), bold))
         requests.append(_styled(_range(sheet_id, row, row + 1, 1, 2), {"textFormat": link}))
     history, systems = overview.heads["Parity history"] + 2, overview.heads["Systems"] + 2
     codes = overview.heads["Open findings by kind"] + 2
@@ -288,8 +290,8 @@ def _overview(dashboard: Dashboard) -> _Overview:
     kinds = dashboard.codes.select("code", "severity", "open", "units", "money", "oldest_hours")
     history = dashboard.history.tail(200).select("ended_at", "parity", "comparable", "agreed")
     blocks: dict[str, tuple[list[str], list[Sequence[Any]]]] = {
-        # What and To mend it run over the empty cells to their right
-        "Do first": (["Severity", "What", "", "", "", "", "To mend it"], [[*_todo(t)] for t in dashboard.todos]),
+        # a long sentence runs over the empty cells to its right
+        "Do first": (["Severity", "What"], [line for todo in dashboard.todos for line in _todo(todo)]),
         "Systems": (
             ["System", "Platform", "Mode", "Parity", "Points", "Read (s ago)", "Order lag (s)", "Feed", "Why"],
             list(dashboard.channels.select(wanted).iter_rows()),
@@ -309,12 +311,12 @@ def _overview(dashboard: Dashboard) -> _Overview:
     return _Overview(grid, heads)
 
 
-def _todo(todo: Todo) -> tuple[str, ...]:
-    return (todo.severity, todo.text, "", "", "", "", todo.action)
+def _todo(todo: Todo) -> tuple[tuple[str, ...], ...]:
+    return ((todo.severity, todo.text), ("", todo.action))
 
 
 def _rows(tab: Tab) -> Grid:
-    return [[_value(v) for v in row] for row in tab.rows.select([c.key for c in tab.columns]).iter_rows()]
+    return [[_value(written(row[c.key], c, row)) for c in tab.columns] for row in tab.rows.iter_rows(named=True)]
 
 
 def _value(value: Any) -> Any:

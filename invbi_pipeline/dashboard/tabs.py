@@ -30,23 +30,26 @@ def parity_tab(matrix: pl.DataFrame) -> Tab:
     columns = [Column("sku", "SKU", width=24), Column("title", "Title", width=36), Column("apart", "Units apart", "int", 8)]
     for place, counts in _places(known):
         here = known.filter(pl.col("where") == place)
+        named = place.replace(" @ ", " ")
         names = {"shown": f"{place} shown", "should": f"{place} should", "state": f"{place} state"}
         shown = pl.col("reported").alias(names["shown"])
         if counts:
             rows = rows.join(here.select("row_sku", "nth", shown), on=["row_sku", "nth"], how="left")
-            columns.append(Column(names["shown"], f"{place}: counted", "int", _fits(place, 10)))
+            columns.append(Column(names["shown"], f"{named}: counted", "int", _fits(place, 10)))
             continue
         should, state = pl.col("offer").alias(names["should"]), pl.col("state").replace_strict(_MARKED, default=pl.col("state"))
         rows = rows.join(
             here.select("row_sku", "nth", shown, should, state.alias(names["state"])), on=["row_sku", "nth"], how="left"
         )
         columns += [
-            Column(names["shown"], f"{place}: shown", "int", _fits(place, 9)),
-            Column(names["should"], f"{place}: should be", "int", _fits(place, 9)),
-            Column(names["state"], f"{place}: state", "state", _fits(place, 14)),
+            Column(names["shown"], f"{named}: shown", "int", _fits(place, 9)),
+            Column(names["should"], f"{named}: should be", "int", _fits(place, 9)),
+            Column(names["state"], f"{named}: state", "state", _fits(place, 14)),
         ]
     rows = rows.sort("apart", "unmapped", "row_sku", "nth", descending=[True, True, False, False]).rename({"row_sku": "sku"})
-    return Tab("Parity", columns, rows.select([c.key for c in columns]), "Furthest apart first; places that only count come last.")
+    return Tab(
+        "Parity", columns, rows.select([c.key for c in columns]), "Furthest apart first; places that only count come last."
+    )
 
 
 def _placed(matrix: pl.DataFrame) -> pl.DataFrame:
@@ -69,8 +72,8 @@ def _places(known: pl.DataFrame) -> list[tuple[str, bool]]:
 
 
 def _fits(place: str, least: int) -> int:
-    """Return a width in characters at which no word of the heading is cut."""
-    return max(least, 3 + max(len(word) for word in f"{place}:".split()))
+    """Return a width in characters at which no word of the heading is cut, the filter's mark beside it."""
+    return max(least, 5 + max(len(word) for word in f"{place}:".split()))
 
 
 def exceptions_tab(findings: pl.DataFrame, now: datetime) -> Tab:

@@ -5,7 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Tone
+import polars as pl
+
+from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Tone, marked, written
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -24,6 +26,10 @@ _NUMBER: Final[Mapping[str, str]] = {
     "time": "yyyy-mm-dd hh:mm",
 }
 _WIDEST: Final = 70
+_WRAPPED: Final = 30  # characters; wider columns hold sentences
+_A4: Final = 9  # the paper's number in the file format
+_MOST_RUNS: Final = 200
+_RUNS: Final = {"run": "time", "parity": "percent", "comparable": "int", "agreed": "int"}
 
 
 def write_xlsx(dashboard: Dashboard, path: Path) -> None:
@@ -43,11 +49,13 @@ def write_xlsx(dashboard: Dashboard, path: Path) -> None:
 class _Styles:
     def __init__(self, book: "Workbook") -> None:
         self.head = book.add_format({"bold": True, "bg_color": "#E9EEF2", "bottom": 1, "text_wrap": True, "valign": "top"})
+        self.number_head = book.add_format({"bold": True, "bg_color": "#E9EEF2", "bottom": 1, "align": "right"})
         self.title = book.add_format({"bold": True, "font_size": 16})
         self.label = book.add_format({"font_color": "#52606D"})
+        self.note = book.add_format({"font_color": "#52606D", "text_wrap": True, "valign": "top"})
         self.bold = book.add_format({"bold": True})
         self.wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        self.number = {kind: book.add_format({"num_format": code}) for kind, code in _NUMBER.items()}
+        self.number = {kind: book.add_format({"num_format": code, "valign": "top"}) for kind, code in _NUMBER.items()}
         self.tone = {
             t: book.add_format({"bg_color": _FILL[t], "font_color": _INK[t], "bold": t in (Tone.BAD, Tone.WATCH)}) for t in Tone
         }
@@ -57,51 +65,73 @@ class _Styles:
 def _overview(book: "Workbook", styles: _Styles, dashboard: Dashboard) -> None:
     sheet = book.add_worksheet("Overview")
     sheet.hide_gridlines(2)
-    sheet.set_column(0, 0, 24)
-    sheet.set_column(1, 9, 17)
+    sheet.set_landscape()
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 9, 21)
     sheet.write_string(0, 0, f"{dashboard.title}: stock parity", styles.title)
-    sheet.write_string(1, 0, dashboard.generated_at.strftime("%d %b %Y %H:%M UTC"), styles.label)
+    sheet.write_string(1, 0, dashboard.generated_at.strftime("As of %d %b %Y %H:%M UTC"), styles.label)
+    sheet.set_row(4, 28)
+    sheet.set_row(5, 48)
     for column, figure in enumerate(dashboard.figures):
-        sheet.write_string(3, 2 * column, figure.label, styles.label)
-        sheet.write_string(4, 2 * column, figure.value, styles.value[figure.tone])
-        sheet.write_string(5, 2 * column, figure.note, styles.label)
-    row = 7
+        sheet.write_string(3, column, figure.label, styles.label)
+        sheet.write_string(4, column, figure.value, styles.value[figure.tone])
+        sheet.write_string(5, column, figure.note, styles.note)
+    row = _todos(sheet, styles, dashboard, 7)
+    channels = dashboard.channels.select(
+        "system", "platform", "mode", "parity", "points", "age_s", "order_lag_s", "verdict", "reason"
+    )
+    channels = channels.rename({"age_s": "read (s ago)", "order_lag_s": "order lag (s)", "verdict": "feed", "reason": "why"})
+    kinds = {"parity": "percent", "points": "int", "read (s ago)": "int", "order lag (s)": "int"}
+    row = _block(sheet, styles, row + 2, "Systems", channels.to_dicts(), kinds)
+    money = f"money ({dashboard.currency})"
+    codes = dashboard.codes.select("code", "severity", "open", "units", pl.col("money").alias(money), "oldest_hours")
+    kinds = {"open": "int", "units": "int", money: "money", "oldest_hours": "hours"}
+    beside = row + 2
+    row = _block(sheet, styles, row + 2, "Open findings by kind", codes.to_dicts(), kinds)
+    states = [{"state": marked(state), "points": points} for state, points in dashboard.states.iter_rows()]
+    row = _block(sheet, styles, row + 2, "Points by state", states, {"points": "int"})
+    first = row + 4
+    history = dashboard.history.tail(_MOST_RUNS).select(run="ended_at", parity="parity", comparable="comparable", agreed="agreed")
+    row = _block(sheet, styles, row + 2, "Parity history", history.to_dicts(), _RUNS)
+    if history.height:
+        _chart(book, sheet, beside, (first, row), float(history["parity"].fill_null(1.0).to_numpy().min()))
+
+
+def _todos(sheet: "Worksheet", styles: _Styles, dashboard: Dashboard, row: int) -> int:
+    """Write what to do first, each with a link to its finding; long sentences run over the empty cells to their right."""
     sheet.write_string(row, 0, "Do first", styles.bold)
+    if not dashboard.todos:
+        sheet.write_string(row + 1, 0, "nothing is waiting for a person", styles.label)
+        return row + 1
+    rows = {finding: n for n, finding in enumerate(dashboard.exceptions.rows["finding_id"], start=2)}
     for todo in dashboard.todos:
-        row += 1
-        sheet.write_string(row, 0, todo.severity)
-        sheet.write_url(row, 1, "internal:'Exceptions'!A1", string=todo.text[:250])
-        sheet.write_string(row, 6, todo.action)
-    row = _block(
-        sheet,
-        styles,
-        row + 2,
-        "Systems",
-        dashboard.channels.to_dicts(),
-        {"parity": "percent", "age_s": "int", "order_lag_s": "int"},
+        sheet.write_string(row + 1, 0, todo.severity, styles.bold)
+        sheet.write_url(row + 1, 1, f"internal:'Exceptions'!A{rows[todo.anchor]}", string=todo.text)
+        sheet.write_string(row + 2, 1, todo.action, styles.label)
+        row += 2
+    return row
+
+
+def _chart(book: "Workbook", sheet: "Worksheet", row: int, runs: tuple[int, int], lowest: float) -> None:
+    first, last = runs
+    chart = book.add_chart({"type": "line"})
+    chart.add_series(
+        {
+            "name": "Parity rate",
+            "categories": ["Overview", first, 0, last, 0],
+            "values": ["Overview", first, 1, last, 1],
+            "line": {"color": "#0B6E4F", "width": 2},
+            "marker": {"type": "circle", "size": 5, "fill": {"color": "#0B6E4F"}, "border": {"color": "#0B6E4F"}},
+        }
     )
-    row = _block(sheet, styles, row + 2, "Open findings", dashboard.codes.to_dicts(), {"money": "money", "oldest_hours": "hours"})
-    row = _block(sheet, styles, row + 2, "Points by state", dashboard.states.to_dicts(), {"points": "int"})
-    first = row + 3
-    row = _block(
-        sheet, styles, row + 2, "Parity history", dashboard.history.to_dicts(), {"parity": "percent", "ended_at": "time"}
-    )
-    if dashboard.history.height:
-        chart = book.add_chart({"type": "line"})
-        keys = dashboard.history.columns
-        when, share = keys.index("ended_at"), keys.index("parity")
-        chart.add_series(
-            {
-                "name": "Parity rate",
-                "categories": ["Overview", first, when, row, when],
-                "values": ["Overview", first, share, row, share],
-                "line": {"color": "#0B6E4F"},
-            }
-        )
-        chart.set_legend({"none": True})
-        chart.set_title({"name": "Parity over the runs"})
-        chart.set_y_axis({"num_format": "0%", "max": 1})
-        sheet.insert_chart(7, 10, chart, {"description": "Parity rate over the runs"})
+    chart.set_legend({"none": True})
+    chart.set_title({"name": "Parity over the runs", "name_font": {"size": 11}})
+    chart.set_x_axis({"num_format": "dd mmm hh:mm", "text_axis": True})
+    chart.set_y_axis({"num_format": "0.0%", "min": max(0.0, (int(lowest * 100) - 1) / 100), "max": 1})
+    chart.set_size({"width": 600, "height": 250})
+    sheet.insert_chart(row, 6, chart, {"description": "Parity rate over the runs"})
 
 
 def _block(
@@ -113,24 +143,29 @@ def _block(
         sheet.write_string(row + 1, 0, "none", styles.label)
         return row + 1
     for column, key in enumerate(rows[0]):
-        sheet.write_string(row + 1, column, key.replace("_", " "), styles.head)
+        sheet.write_string(row + 1, column, key.replace("_", " "), styles.number_head if key in kinds else styles.head)
     last = row + 1
     for values in rows:
         last += 1
         for column, (key, value) in enumerate(values.items()):
-            _write(sheet, last, column, value, styles.number.get(kinds.get(key, "int")))
+            _write(sheet, last, column, value, styles.number.get(kinds.get(key, "")))
     return last
 
 
 def _table(book: "Workbook", styles: _Styles, tab: Tab) -> None:
     sheet = book.add_worksheet(tab.title)
     sheet.freeze_panes(1, 1)
+    sheet.set_landscape()
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
     for column, spec in enumerate(tab.columns):
         sheet.set_column(column, column, min(_WIDEST, spec.width))
         sheet.write_string(0, column, spec.heading, styles.head)
-    for row, values in enumerate(tab.rows.iter_rows(), start=1):
-        for column, (spec, value) in enumerate(zip(tab.columns, values, strict=True)):
-            _write(sheet, row, column, value, styles.number.get(spec.kind))
+    for row, values in enumerate(tab.rows.iter_rows(named=True), start=1):
+        for column, spec in enumerate(tab.columns):
+            style = styles.number.get(spec.kind, styles.wrap if spec.width > _WRAPPED else None)
+            _write(sheet, row, column, written(values[spec.key], spec, values), style)
     bottom = max(1, tab.rows.height)
     sheet.autofilter(0, 0, bottom, len(tab.columns) - 1)
     for column, spec in enumerate(tab.columns):
@@ -150,4 +185,4 @@ def _write(sheet: "Worksheet", row: int, column: int, value: Any, style: "Format
     elif isinstance(value, datetime):
         sheet.write_datetime(row, column, value, style)
     else:
-        sheet.write_string(row, column, str(value))
+        sheet.write_string(row, column, str(value), style)

@@ -40,8 +40,8 @@ def doubts(
 ) -> Doubts:
     """Return the candidates of the identity group, and the suggestions behind them.
 
-    A thing that belongs to no sku gets exactly one of `variant_missing` (its style is known) and `unmapped_listing`; likeness
-    adds `near_miss_sku` (one sku is written so) or `ambiguous_mapping` (two are), never a mapping. `held` are the mappings
+    A thing that belongs to no sku gets exactly one of `variant_missing` (its style is known, and no sku is written like it)
+    and `unmapped_listing`; likeness adds `near_miss_sku` (one sku is written so) or `ambiguous_mapping` (two are), never a mapping. `held` are the mappings
     that hold now, `previous` those of the run before, by which a listing made anew is told once.
     """
     live = things.filter((pl.col("status") == ListingStatus.ACTIVE) & (pl.col("source") != "movements"))
@@ -66,11 +66,11 @@ def _unmapped(orphans: pl.LazyFrame, hints: pl.LazyFrame) -> pl.LazyFrame:
     best = (
         hints.sort("confidence", "sku", descending=[True, False])
         .group_by(KEY)
-        .agg(suggestions=pl.struct("sku", "reason", "confidence"))
+        .agg(suggestions=pl.struct("sku", "reason", "confidence"), spelt=(pl.col("reason") != "barcode").any())
     )
     frame = orphans.join(best, on=KEY, how="left")
     name = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("listing_key"))
-    missing = pl.col("known_style").is_not_null()
+    missing = pl.col("known_style").is_not_null() & ~pl.col("spelt").fill_null(value=False)  # what is there under another spelling
     code = pl.when(missing).then(pl.lit("variant_missing")).otherwise(pl.lit("unmapped_listing"))
     cause = (
         pl.when(missing)

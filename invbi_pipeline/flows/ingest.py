@@ -12,12 +12,13 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.channels.protocol import Reading
+from invbi_pipeline.channels.protocol import Forgetful, Reading
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
 from invbi_pipeline.errors import InvbiError, TransientError, Unreachable
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.deleted import with_deleted
 from invbi_pipeline.flows.feed_health import Judgement, judge, warm_up, write_data_docs
 from invbi_pipeline.flows.feed_history import histories
 from invbi_pipeline.flows.feed_metrics import Metrics, measure
@@ -161,6 +162,8 @@ async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str
                 now = ctx.clock.now()
                 cursor = cursors.get((name, str(dataset)), Cursor())
                 reading = await channel.read(dataset, _since(cursor, dataset, now))
+                if dataset is Dataset.LISTINGS and isinstance(channel, Forgetful):
+                    reading = await with_deleted(ctx, name, channel, reading)
                 if ctx.config.systems[name].platform == "files" and reading.cursor == cursor.cursor:
                     reading = _nothing_new(reading)
                 batch_id = f"{run_id}.{name}.{dataset}"

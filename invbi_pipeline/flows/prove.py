@@ -14,7 +14,8 @@ from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stag
 __all__ = ["prove", "settle_posts"]
 
 _S = CorrectionState
-_LONGEST_WAIT_S = 10.0  # what takes longer to become visible is proved by the next run's look
+_LONGEST_WAIT_S = 60.0  # what takes longer to become visible is proved by the next run's look
+_BEYOND_S = 1.0  # platforms state their time in whole seconds
 
 
 async def prove(ctx: Context, run_id: str) -> Compared:
@@ -24,7 +25,8 @@ async def prove(ctx: Context, run_id: str) -> Compared:
     ambiguous, to be proved by the next look.
     """
     flying = ctx.state.outbox.open_flights()
-    await ctx.clock.sleep(min(_LONGEST_WAIT_S, max((_visibility_s(ctx, s) for s in flying["system"].unique()), default=0.0)))
+    lags = [_visibility_s(ctx, system) for system in flying["system"].unique()]
+    await ctx.clock.sleep(max((lag + _BEYOND_S for lag in lags if lag <= _LONGEST_WAIT_S), default=0.0))
     await asyncio.gather(*(_read_back(ctx, run_id, str(name), flying) for name in flying["system"].unique().sort()))
     stage(ctx)
     if settle_posts(ctx, flying):  # what the owner's book now contains changes what may be sold; a channel's own number does not

@@ -88,7 +88,8 @@ def _to_sheet(ctx: Context, shown: Dashboard) -> str:
 
     sheets = ctx.config.publish.sheets
     assert sheets is not None
-    return publish_sheets(shown, open_spreadsheet(sheets.spreadsheet_id, sheets.credentials.read(), sheets.base_url))
+    address = publish_sheets(shown, open_spreadsheet(sheets.spreadsheet_id, sheets.credentials.read(), sheets.base_url))
+    return f"{sheets.base_url}/view/{sheets.spreadsheet_id}" if sheets.base_url else address
 
 
 def _mart(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

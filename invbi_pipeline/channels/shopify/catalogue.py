@@ -8,16 +8,18 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-from invbi_pipeline.channels.shopify.api import Answer, Api, number_of
+from invbi_pipeline.channels.shopify.api import Answer, Api, gid, number_of
 from invbi_pipeline.channels.shopify.bulk import run_bulk
-from invbi_pipeline.channels.shopify.documents import BULK_LISTINGS, LISTINGS, LOCATIONS, PRODUCTS
+from invbi_pipeline.channels.shopify.documents import BULK_LISTINGS, EXIST, LISTINGS, LOCATIONS, PRODUCTS
 from invbi_pipeline.channels.shopify.facts import STATUS
 from invbi_pipeline.domain.frames import LISTINGS as LISTINGS_WALL
 from invbi_pipeline.domain.frames import LOCATIONS as LOCATIONS_WALL
 from invbi_pipeline.domain.words import Fulfilment
 from invbi_pipeline.errors import BadAnswer
 
-__all__ = ["all_listings", "bulk_listings", "changed_listings", "id_number", "listings_frame", "locations", "payload", "wall"]
+__all__ = [
+    "all_listings", "bulk_listings", "changed_listings", "gone", "id_number", "listings_frame", "locations", "payload", "wall",
+]  # fmt: skip
 
 _TEXT: Final = pl.String()
 _VARIANT: Final = pl.Schema(
@@ -94,6 +96,16 @@ async def changed_listings(api: Api, query: str) -> pl.DataFrame:
             own = {name: product[name] for name in ("id", "title", "status", "updatedAt")}
             found += [{**variant, "product": own} for variant in product["variants"]["nodes"]]
     return pl.DataFrame(found, schema=_VARIANT)
+
+
+async def gone(api: Api, keys: Sequence[str]) -> frozenset[str]:
+    """Return those of these inventory items that the shop has no longer: `nodes` answers null for an id that is nothing's."""
+    found: set[str] = set()
+    for start in range(0, len(keys), EXIST.size):
+        asked = list(keys[start : start + EXIST.size])
+        answer = await api.run(EXIST, {"ids": [gid("InventoryItem", key) for key in asked]})
+        found |= {key for key, node in zip(asked, answer.data["nodes"], strict=True) if node is None}
+    return frozenset(found)
 
 
 async def bulk_listings(api: Api, into: IO[bytes]) -> pl.DataFrame:

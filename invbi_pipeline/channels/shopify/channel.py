@@ -114,6 +114,10 @@ class ShopifyChannel:
         at = first.at if first is not None else began
         return self._reading(Dataset.STOCK, {"stock": frame}, at, began, sent, full=False)
 
+    async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
+        """Say which of these listings the shop has no longer (`Forgetful.gone`): a search by change never names them."""
+        return await catalogue.gone(self._api, listing_keys)
+
     def write(self, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections (`channels.shopify.writing.send`)."""
         return send(self._api, self.system, writes)

@@ -22,6 +22,7 @@ __all__ = [
     "COUNT_LISTINGS",
     "COUNT_ORDERS",
     "DETAILS",
+    "EXIST",
     "LEVELS",
     "LISTINGS",
     "LOCATIONS",
@@ -134,6 +135,8 @@ PROOF: Final = Document(
     501,
     250,
 )
+
+EXIST: Final = Document("query Exist($ids: [ID!]!) { nodes(ids: $ids) { id } }", 251, 250)
 
 BULK_STOCK: Final = f"""{{
   inventoryItems {{ edges {{ node {{

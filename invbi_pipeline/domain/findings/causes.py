@@ -13,13 +13,14 @@ __all__ = ["explained"]
 _S = CorrectionState
 _FAILED: Final = [_S.REJECTED, _S.DEAD, _S.MISMATCHED, _S.AMBIGUOUS, _S.SUPERSEDED]
 _ORDERS: Final = [MovementKind.SALE, MovementKind.CANCEL, MovementKind.RETURN]
+_STANDS: Final = (pl.col("stuck") > 0).fill_null(value=False)  # the number is still the one before the event
 _KNOWN_LONG: Final = timedelta(hours=24)  # where nothing says since when, events of the last day are looked at
 
 
 def explained(drifted: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     """Add to points with `found` not 0: `how`, `cause`, `event_id`, `order_id`, `event_at`, `event_units`, `other`.
 
-    how: duplicate (an order or return of the window was applied again), moved (another location of the same system and sku
+    how: duplicate (an order or return of the window was applied again), unapplied (it was not applied at all), moved (another location of the same system and sku
     differs by as much the other way), push (one of our pushes that failed or never landed), withheld (units held back as unseen
     sales that never arrived), foreign (a person or another program: what is left when nothing else explains it).
     """
@@ -29,7 +30,7 @@ def explained(drifted: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl
         window_to=pl.coalesce("found_at", "observed_at"),
     )
     rows = (
-        windowed.join(_duplicates(windowed, inputs.effects), on=key, how="left")
+        windowed.join(_events(windowed, inputs.effects), on=key, how="left")
         .join(_counterparts(windowed), on=key, how="left")
         .join(_pushes(windowed, inputs.corrections), on=key, how="left")
     )
@@ -37,7 +38,7 @@ def explained(drifted: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl
         pl.when(pl.col("found_how") == "withheld")
         .then(pl.lit("withheld"))
         .when(pl.col("event_id").is_not_null())
-        .then(pl.lit("duplicate"))
+        .then(pl.when(_STANDS).then(pl.lit("unapplied")).otherwise(pl.lit("duplicate")))
         .when(pl.col("other").is_not_null())
         .then(pl.lit("moved"))
         .when(pl.col("push_id").is_not_null())
@@ -48,16 +49,19 @@ def explained(drifted: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl
     return told.with_columns(cause=_sentence(now))
 
 
-def _duplicates(points: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
-    """The newest order or return in each point's window that moved its number by exactly what is unexplained."""
+def _events(points: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
+    """The newest order or return in each point's window of exactly the units that are unexplained.
+
+    Where the number moved it was applied twice; where it stands, that is as many units the other way, not at all.
+    """
     key = of_point()
     origin = pl.when(pl.col("order_id").fill_null("") == "").then("effect_id").otherwise("order_id")
     near = (
         effects.unique([*key, "effect_id"], keep="any")
         .filter(pl.col("kind").is_in([str(kind) for kind in _ORDERS]))
-        .join(points.select(*key, "found", "window_from", "window_to"), on=key)
+        .join(points.select(*key, "window_from", "window_to", wanted=pl.col("found") * pl.when(_STANDS).then(-1).otherwise(1)), on=key)
         .filter(pl.col("stamped_at").is_between("window_from", "window_to"))
-        .group_by(*key, "found", "kind", origin=origin)
+        .group_by(*key, "wanted", "kind", origin=origin)
         .agg(
             event_id=pl.col("effect_id").min(),
             order_id=pl.col("order_id").first(),
@@ -66,7 +70,7 @@ def _duplicates(points: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return (
-        near.filter(pl.col("event_units") == pl.col("found"))
+        near.filter(pl.col("event_units") == pl.col("wanted"))
         .sort("event_at", "event_id", descending=[True, False])
         .unique(key, keep="first", maintain_order=True)
         .select(*key, "event_id", "order_id", "event_at", "event_units", event_kind="kind")
@@ -123,6 +127,13 @@ def _sentence(now: datetime) -> pl.Expr:
         .then(
             pl.format(
                 "{} is {} {} than it should be: the {} {} of {} seems to have been applied twice.",
+                subject(), "units", than, "event_kind", order, _clock("event_at", now),
+            )
+        )
+        .when(pl.col("how") == "unapplied")
+        .then(
+            pl.format(
+                "{} is {} {} than it should be: the {} {} of {} was not applied.",
                 subject(), "units", than, "event_kind", order, _clock("event_at", now),
             )
         )

@@ -6,14 +6,18 @@ import polars as pl
 
 from invbi_pipeline.domain.findings.causes import explained
 from invbi_pipeline.domain.findings.inputs import TOLD, FindingInputs, subject, told
+from invbi_pipeline.domain.findings.listings import is_frozen
 from invbi_pipeline.domain.frames import empty
 
 __all__ = ["drift"]
 
 
 def drift(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
-    """Return `drift`, one row a point whose judged looks say so, and `duplicate_event` where that is the cause, as TOLD."""
-    drifted = inputs.points.filter(pl.col("found") != 0)
+    """Return `drift`, one row a point whose judged looks say so, and `duplicate_event` where that is the cause, as TOLD.
+
+    The number of a frozen listing did not change: that is `frozen_listing`, and no drift.
+    """
+    drifted = inputs.points.filter((pl.col("found") != 0) & ~is_frozen())
     if drifted.is_empty():
         return empty(TOLD)
     rows = explained(drifted, inputs, now)

@@ -7,7 +7,7 @@ import polars as pl
 from invbi_pipeline.domain.findings.inputs import FindingInputs, subject, told
 from invbi_pipeline.domain.words import CorrectionState, Fulfilment, ListingStatus
 
-__all__ = ["frozen", "inactive", "second_writers"]
+__all__ = ["frozen", "inactive", "is_frozen", "second_writers"]
 
 _TWICE: Final = 2
 _WANTED: Final = [CorrectionState.PLANNED, CorrectionState.HELD, CorrectionState.APPROVED]
@@ -22,9 +22,14 @@ def second_writers(inputs: FindingInputs) -> pl.DataFrame:
     return told(rows, "second_writer", cause, "returns", "reported", "expected", "offer", "found", "observed_at")
 
 
+def is_frozen() -> pl.Expr:
+    """Say of POINTS whether two or more changes that the platform took did not move the number."""
+    return (pl.col("stuck") >= _TWICE).fill_null(value=False)
+
+
 def frozen(inputs: FindingInputs) -> pl.DataFrame:
-    """Return `frozen_listing` as TOLD: two or more changes that the platform took did not move the number."""
-    rows = inputs.points.filter(pl.col("stuck") >= _TWICE).with_columns(
+    """Return `frozen_listing` as TOLD, one row a frozen point."""
+    rows = inputs.points.filter(is_frozen()).with_columns(
         units=pl.coalesce(pl.col("unexplained"), pl.col("gap")).abs()
     )
     cause = pl.format("{} still shows {}: {} changes since then were not applied.", subject(), "reported", "stuck")

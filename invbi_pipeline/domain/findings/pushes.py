@@ -40,7 +40,7 @@ def pushes(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     )
     sent = _newest(outcomes(rows))
     open_ = sent.join(right(inputs.points), on=["kind", *of_point()], how="anti")
-    return pl.concat([_held(rows, now), _failed(open_), _unverified(open_, inputs.feeds, now), _mismatched(open_)])
+    return pl.concat([_held(rows, now), _failed(open_), _unverified(open_, inputs, now), _mismatched(open_)])
 
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
@@ -94,20 +94,31 @@ def _failed(sent: pl.DataFrame) -> pl.DataFrame:
     return told(rows, "push_failed", cause, *_EVIDENCE)
 
 
-def _unverified(sent: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Accepted and not seen although the visibility lag is over, or found not to have landed."""
+def _unverified(sent: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.DataFrame:
+    """Accepted and not seen although the visibility lag is over, or found not to have landed, or nothing moved at all."""
     lag = pl.duration(seconds=pl.col("visibility_lag_s").fill_null(0))
     waits = pl.col("state").is_in([str(_S.ACCEPTED), str(_S.AMBIGUOUS)]) & (pl.coalesce("send_ended_at", "sent_at") + lag < now)
     lost = (pl.col("state") == _S.SUPERSEDED) & pl.col("sent_at").is_not_null()
-    rows = sent.join(feeds.select("system", "visibility_lag_s"), on="system", how="left").filter(waits | lost)
+    seen = inputs.points.filter(pl.col("gap") == 0).select(*of_point(), kind=pl.lit(CorrectionKind.SET.value), seen=True)
+    rows = (
+        sent.join(inputs.feeds.select("system", "visibility_lag_s"), on="system", how="left")
+        .join(seen, on=["kind", *of_point()], how="left")
+        .filter((waits & pl.col("seen").is_null()) | lost | _unmoved())
+    )
     cause = pl.format("{} was accepted at {} and cannot be seen.", _what(), pl.col("sent_at").dt.strftime("%H:%M").fill_null("?"))
     return told(rows, "push_unverified", cause, *_EVIDENCE, "visibility_lag_s")
 
 
 def _mismatched(sent: pl.DataFrame) -> pl.DataFrame:
-    rows = sent.filter(pl.col("state") == _S.MISMATCHED)
+    rows = sent.filter((pl.col("state") == _S.MISMATCHED) & ~_unmoved())
     shows = pl.when(pl.col("read_back").is_null()).then(pl.lit("something else")).otherwise(pl.col("read_back").cast(pl.String()))
     return told(rows, "push_mismatched", pl.format("{} was accepted, and the channel shows {}.", _what(), shows), *_EVIDENCE)
+
+
+def _unmoved() -> pl.Expr:
+    """Mismatched, and the number is still the very one that was to be corrected: that push was lost, nobody wrote over it."""
+    same = pl.col("read_back") == pl.col("from_qty")
+    return (pl.col("state") == _S.MISMATCHED) & same.fill_null(value=False)
 
 
 def _what() -> pl.Expr:

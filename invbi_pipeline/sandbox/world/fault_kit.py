@@ -57,8 +57,9 @@ class FaultKit:
 
     def offering(self, options: Options) -> list[System]:
         """Return the systems whose numbers are offers, narrowed by the options."""
-        wanted = options.get("system", "")
-        return [s for s in self.business.channels() if self.business.offered_at(s) and wanted in ("", s.name)]
+        name, platform = options.get("system", ""), options.get("platform", "")
+        offered = [s for s in self.business.channels() if self.business.offered_at(s)]
+        return [s for s in offered if name in ("", s.name) and platform in ("", s.platform)]
 
     def listing(self, options: Options, suits: Callable[[System, Listing], bool]) -> tuple[System, Listing]:
         """Return a healthy single listing of a channel that suits. Raises `NoVictimError`."""

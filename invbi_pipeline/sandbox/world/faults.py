@@ -28,8 +28,8 @@ _PLAN: tuple[tuple[str, int, float, float], ...] = (
     ("undersell", 4, 6, 20),
     ("channel_stockout", 2, 6, 20),
     ("duplicate_event", 2, 6, 18),
-    ("second_writer", 1, 4, 5),
-    ("frozen_listing", 1, 4, 5),
+    ("second_writer", 1, 1, 4),
+    ("frozen_listing", 1, 1, 4),
     ("push_failed", 1, 6, 12),
     ("push_unverified", 1, 6, 12),
     ("listing_inactive", 1, 8, 14),
@@ -39,6 +39,9 @@ _PLAN: tuple[tuple[str, int, float, float], ...] = (
     ("bad_rows", 1, 6, 10),
     ("feed_truncated", 1, 18, 20),
 )
+# Where it can be seen within the demo: a writer, where our pushes show before it writes again; a listing that applies nothing,
+# not even its own sales, on a marketplace.
+_PLATFORMS: Mapping[str, str] = {"second_writer": "shopify", "frozen_listing": "amazon"}
 _WIRE_SUBJECT = "files"  # whose export breaks in the demo's plan
 
 
@@ -66,7 +69,7 @@ class Planter:
     def plant(self, label: str, **options: str) -> Planted:
         """Plant one fault now and return it.
 
-        Options narrow it: `system`, `listing_key`, `sku`, `units`, `minutes` (how long it lasts), `share`. Raises KeyError for
+        Options narrow it: `system`, `platform`, `listing_key`, `sku`, `units`, `minutes` (how long it lasts), `share`. Raises KeyError for
         an unknown label and `NoVictimError` where nothing in this world suits it.
         """
         planted = self._makers[label](options)
@@ -82,7 +85,7 @@ class Planter:
             for _ in range(max(1, round(most * scale))):
                 at = now + timedelta(minutes=self._rng.uniform(earliest, latest))
                 ends = max(ends, at)
-                options = {"system": self._exporter()} if label == "feed_truncated" else {}
+                options = {"system": self._exporter()} if label == "feed_truncated" else {"platform": _PLATFORMS.get(label, "")}
                 if label == "feed_truncated" and not options["system"]:
                     continue
                 if at == now:

@@ -10,7 +10,7 @@ from invbi_pipeline.sandbox.world.planted import Planted
 
 __all__ = ["NumberFaults"]
 
-_WRITER_EVERY_MINUTES = 6.0
+_WRITER_LOOKS_EVERY_SECONDS = 90.0
 _WATCH_SECONDS = 10.0
 
 
@@ -63,16 +63,21 @@ class NumberFaults:
         return self._kit.label("channel_stockout", spot, -spot.number)
 
     def second_writer(self, options: Options) -> Planted:
-        """Another program keeps setting a number, until the world is frozen."""
+        """Another program keeps setting a number whenever it finds another one, until the world is frozen."""
         spot = self._kit.spot(options, 3)
         number = spot.number + self._kit.rng.randint(4, 9)
-        self._write_again(spot, number)
+        self._type_over(spot, number)
+        self._keep(spot, number, other=False)
         return self._kit.label("second_writer", spot, number - spot.number, mendable=False, sets=str(number))
 
-    def _write_again(self, spot: Spot, number: int) -> None:
-        self._type_over(spot, number)
-        business = self._kit.business
-        business.agenda.people(business.after(minutes=_WRITER_EVERY_MINUTES), partial(self._write_again, spot, number))
+    def _keep(self, spot: Spot, number: int, *, other: bool) -> None:
+        """Set the number again once it has been another one for two looks: such programs synchronise now and then, not at once."""
+        differs = spot.system.account.number(spot.listing.key, spot.location_key) != number
+        if differs and other:
+            self._type_over(spot, number)
+            differs = False
+        business, again = self._kit.business, partial(self._keep, spot, number, other=differs)
+        business.agenda.people(business.after(seconds=_WRITER_LOOKS_EVERY_SECONDS), again)
 
     def frozen_listing(self, options: Options) -> Planted:
         """The platform stops applying changes to a listing; a few more are sold meanwhile."""

@@ -82,7 +82,17 @@ def new_shop(items: int = 3, stock: int = 10, seed: int = 1, **limits: int) -> S
     account = ShopifyAccount("shopify_uk", clock, random.Random(seed), BASE, SECRETS, **limits)
     locations = [account.add_location("warehouse", "Warehouse"), account.add_location("soho", "Soho")]
     keys = [
-        account.add_item(ItemSpec(f"TEE-{n}", f"50123456789{n:02d}", "Tee", f"tee{n // 3}", {"Size": "SML"[n % 3]}, 20.0, "GBP"))
+        account.add_item(
+            ItemSpec(
+                f"TEE-{n}",
+                f"50123456789{n:02d}",
+                f"tee{n // 3}, {'SML'[n % 3]}",
+                f"tee{n // 3}",
+                {"Size": "SML"[n % 3]},
+                20.0,
+                "GBP",
+            )
+        )
         for n in range(items)
     ]
     for key in keys:
