@@ -54,7 +54,9 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
     shown = frame if limit is None else frame.head(limit)
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, kind in shown.schema.items():
-        table.add_column(name.replace("_", " "), justify="right" if kind.is_numeric() else "left", overflow="fold")
+        table.add_column(
+            name.replace("_", " "), justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=kind.is_temporal()
+        )
     for cells in shown.iter_rows():
         table.add_row(*(escape(_cell(value)) for value in cells))
     out.print(table)
@@ -66,7 +68,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, float):
         return f"{value:,.2f}"
     return str(value)

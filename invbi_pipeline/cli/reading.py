@@ -51,11 +51,26 @@ def run_findings(
     rank = pl.col("severity").replace_strict({str(s): n for n, s in enumerate(_RANK)}, default=-1, return_dtype=pl.Int64)
     found = found.sort(rank, "money", "units", "finding_id", descending=[True, True, True, False], nulls_last=True)
     if fmt is Format.TABLE:
-        columns = ("severity", "code", "system", "location", "sku", "listing_key", "units", "money", "cause", "suggested_action")
-        emit(found.select(columns), fmt, title=f"{found.height} findings", limit=limit or None)
+        out.print(f"{found.height} findings\n" if found.height else "Nothing is wrong.")
+        _print_findings(found if not limit else found.head(limit))
+        if limit and found.height > limit:
+            out.print(f"... {found.height - limit} more; --limit 0 shows all, --format csv writes them for a spreadsheet")
     else:
         emit(found, fmt)
     return Exit.DONE
+
+
+def _print_findings(found: pl.DataFrame) -> None:
+    """Print each as a person reads it: what and where, how much, why, and what to do."""
+    for row in found.iter_rows(named=True):
+        thing = row["sku"] or row["listing_key"]
+        place = f" @ {row['location']}" if row["location"] else ""
+        where = " on ".join(filter(None, (thing, f"{row['system'] or ''}{place}")))
+        size = "" if row["units"] is None else f"  {row['units']:,} units"
+        worth = f", {row['currency']} {row['money']:,.2f}" if row["money"] else ""
+        out.print(f"[bold]{row['severity']:<8}[/] [bold]{row['code'].replace('_', ' ')}[/]  {escape(where)}{size}{worth}")
+        out.print(f"         {escape(row['cause'] or '')}")
+        out.print(f"         To mend it: {escape(row['suggested_action'] or '-')}")
 
 
 def run_query(path: Path, sql: str, *, limit: int, fmt: Format) -> int:
@@ -100,11 +115,8 @@ def run_explain(path: Path, sku: str, fmt: Format) -> int:
         _print_point(point)
     out.print()
     if found.findings.height:
-        emit(
-            found.findings.select("severity", "code", "system", "location", "units", "cause", "suggested_action"),
-            fmt,
-            title="What is wrong",
-        )
+        out.print("What is wrong")
+        _print_findings(found.findings)
     else:
         out.print("Nothing is wrong with it.")
     return Exit.DONE
@@ -115,7 +127,10 @@ def _print_point(explained: ExplainedPoint) -> None:
     where = f"{point['system']}{' @ ' + point['location'] if point['location'] else ''}"
     out.print(f"[bold]{escape(where)}[/]  listing {escape(str(point['listing_key']))}  [bold]{point['state']}[/]")
     if point["base"] is not None:
-        since = int(explained.effects["units"].sum()) if explained.effects.height else 0
+        since = point["expected"] - point["base"]
+        effects = explained.effects
+        if not effects.height or int(effects["units"].sum()) != since:  # compared with a push in flight, or with 0 for less
+            effects = effects.clear()
         why, version = explained.base.get("why", ""), explained.base.get("version") or "-"
         known = f"base {point['base']} ({why}, version {escape(str(version))})"
         out.print(f"  {known}, events since {since:+d}: expected {point['expected']}")
@@ -123,7 +138,7 @@ def _print_point(explained: ExplainedPoint) -> None:
             f"  reported {point['reported']} - expected {point['expected']} = unexplained {point['unexplained']};"
             f" offer {point['offer']} - expected {point['expected']} = pending {point['pending']}; gap {point['gap']}"
         )
-        for effect in explained.effects.tail(10).iter_rows(named=True):
+        for effect in effects.tail(10).iter_rows(named=True):
             order = escape(str(effect["order_id"] or "-"))
             out.print(f"    {effect['stamped_at']:%Y-%m-%d %H:%M:%S}  {effect['kind']:<8} {effect['units']:+d}  order {order}")
     else:

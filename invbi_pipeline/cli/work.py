@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from invbi_pipeline.cli.output import Exit, Format, emit, err, out, say
 from invbi_pipeline.cli.reading import at_or_above
 from invbi_pipeline.config import load_config
+from invbi_pipeline.domain.guards import holding
 from invbi_pipeline.domain.words import CorrectionState, FindingState, Severity
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context, open_context, open_stores
@@ -19,7 +21,7 @@ from invbi_pipeline.flows.prove import prove
 from invbi_pipeline.flows.push import PushResult, push, recover
 from invbi_pipeline.flows.run import RunResult, run
 
-__all__ = ["Bars", "print_run", "run_plan", "run_push", "run_run"]
+__all__ = ["Bars", "print_corrections", "print_run", "run_plan", "run_push", "run_run"]
 
 _WAITING = (CorrectionState.PLANNED, CorrectionState.HELD, CorrectionState.APPROVED)
 
@@ -58,7 +60,8 @@ def run_run(path: Path, *, dry_run: bool, fail_on: Severity | None, fmt: Format)
         result, findings = asyncio.run(work(bars))
     print_run(result, fmt)
     if dry_run and fmt is Format.TABLE:
-        emit(_people(result.planned.corrections), fmt, title="Would be sent", limit=50)
+        out.print("\nWould be sent" if result.planned.corrections.height else "\nNothing would be sent.")
+        print_corrections(result.planned.corrections, 50)
     worst = findings.filter(pl.col("state") != FindingState.RESOLVED)["severity"].to_list()
     failed = fail_on is not None and bool(set(worst) & set(at_or_above(fail_on)))
     return _exit(result, findings_failed=failed)
@@ -126,28 +129,20 @@ def _plain(result: RunResult) -> dict[str, object]:
     }
 
 
-def _people(corrections: pl.DataFrame) -> pl.DataFrame:
-    """Return corrections as people read them: largest risk first, each with what holds it."""
-    held = pl.col("guard").map_batches(_held_by, return_dtype=pl.String)
-    return corrections.sort("money_at_risk", "units_at_risk", descending=True, nulls_last=True).select(
-        "state",
-        "system",
-        "location",
-        "sku",
-        "kind",
-        "from_qty",
-        "to_qty",
-        "units_at_risk",
-        "money_at_risk",
-        "reason",
-        held_by=held,
-        id="correction_id",
-    )
-
-
-def _held_by(guards: pl.Series) -> pl.Series:
-    said = [json.loads(text or "{}") for text in guards]
-    return pl.Series([", ".join(f"{name}: {why}" for name, why in one.items() if why != "pass") for one in said], dtype=pl.String)
+def print_corrections(corrections: pl.DataFrame, limit: int = 0) -> None:
+    """Print corrections as a person reads them: largest risk first, each with its reason and with what holds it."""
+    ordered = corrections.sort("money_at_risk", "units_at_risk", descending=True, nulls_last=True)
+    for row in (ordered.head(limit) if limit else ordered).iter_rows(named=True):
+        place = f" @ {row['location']}" if row["location"] else ""
+        change = f"{row['from_qty']} -> {row['to_qty']}" if row["from_qty"] is not None else f"{row['to_qty']:+d}"
+        risk = f"{row['units_at_risk']} units" + (f", {row['money_at_risk']:,.2f}" if row["money_at_risk"] else "")
+        subject = escape(f"{row['sku'] or row['listing_key']} on {row['system']}{place}")
+        out.print(f"[bold]{row['state']:<9}[/] {row['kind']} [bold]{change}[/]  {subject}  ({risk})  {row['correction_id']}")
+        out.print(f"          {escape(row['reason'] or '')}")
+        for name, why in holding(row["guard"]).items():
+            out.print(f"          held by {name.replace('_', ' ')}: {escape(why)}")
+    if limit and corrections.height > limit:
+        out.print(f"... {corrections.height - limit} more; --limit 0 shows all, --format csv writes them for a spreadsheet")
 
 
 def run_plan(path: Path, *, limit: int, fmt: Format) -> int:
@@ -172,7 +167,10 @@ def run_push(path: Path, *, systems: Sequence[str] | None, dry_run: bool, fmt: F
         async with open_context(config) as ctx:
             waiting = _approved(ctx, systems)
             if dry_run:
-                emit(_people(waiting) if fmt is Format.TABLE else waiting, fmt, title="Would be sent")
+                if fmt is Format.TABLE:
+                    print_corrections(waiting)
+                else:
+                    emit(waiting, fmt)
                 return PushResult()
             recover(ctx)
             result = await push(ctx, systems)

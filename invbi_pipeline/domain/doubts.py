@@ -40,9 +40,10 @@ def doubts(
 ) -> Doubts:
     """Return the candidates of the identity group, and the suggestions behind them.
 
-    A thing that belongs to no sku gets exactly one of `variant_missing` (its style is known, and no sku is written like it)
-    and `unmapped_listing`; likeness adds `near_miss_sku` (one sku is written so) or `ambiguous_mapping` (two are), never a mapping. `held` are the mappings
-    that hold now, `previous` those of the run before, by which a listing made anew is told once.
+    A thing that belongs to no sku gets exactly one of `variant_missing` (its style is known, and no sku is only written
+    otherwise) and `unmapped_listing`; likeness adds `near_miss_sku` (one sku is written so) or `ambiguous_mapping` (two are),
+    never a mapping. `held` are the mappings that hold now, `previous` those of the run before, by which a listing made anew is
+    told once.
     """
     live = things.filter((pl.col("status") == ListingStatus.ACTIVE) & (pl.col("source") != "movements"))
     orphans = live.join(pl.concat([held.select(*KEY), resolved.ambiguous.select(*KEY)]), on=KEY, how="anti").unique(
@@ -70,7 +71,7 @@ def _unmapped(orphans: pl.LazyFrame, hints: pl.LazyFrame) -> pl.LazyFrame:
     )
     frame = orphans.join(best, on=KEY, how="left")
     name = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("listing_key"))
-    missing = pl.col("known_style").is_not_null() & ~pl.col("spelt").fill_null(value=False)  # what is there under another spelling
+    missing = pl.col("known_style").is_not_null() & pl.col("spelt").not_().fill_null(value=True)
     code = pl.when(missing).then(pl.lit("variant_missing")).otherwise(pl.lit("unmapped_listing"))
     cause = (
         pl.when(missing)

@@ -57,8 +57,8 @@ def explain(warehouse: Warehouse, sku: str) -> Explanation:
             reservations=db.query("SELECT * FROM truth.reservations WHERE sku = $sku ORDER BY ordered_at", mine),
             points=tuple(_point(db, row) for row in points.iter_rows(named=True)),
             findings=db.query(
-                "SELECT severity, code, system, location, units, money, cause, suggested_action, first_seen, state "
-                "FROM recon.findings WHERE sku = $sku AND state <> 'resolved' ORDER BY first_seen",
+                "SELECT severity, code, system, location, sku, listing_key, units, money, currency, cause, suggested_action, "
+                "first_seen, state FROM recon.findings WHERE sku = $sku AND state <> 'resolved' ORDER BY first_seen",
                 mine,
             ),
         )

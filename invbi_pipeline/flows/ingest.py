@@ -16,7 +16,7 @@ from invbi_pipeline.channels.protocol import Forgetful, Reading
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
-from invbi_pipeline.errors import InvbiError, TransientError, Unreachable
+from invbi_pipeline.errors import BadAnswer, InvbiError, TransientError, Unreachable
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.deleted import with_deleted
 from invbi_pipeline.flows.feed_health import Judgement, judge, warm_up, write_data_docs
@@ -42,7 +42,7 @@ _PATIENCE_S: Final = 900.0  # for one system, whatever its retries would still d
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
-    """What came of one system: `status` is ok, unbelieved, unreachable or refused; `reason` is empty when ok."""
+    """What came of one system: `status` is ok, unbelieved, broken, unreachable or refused; `reason` is empty when ok."""
 
     system: str
     status: str
@@ -69,7 +69,7 @@ class IngestResult:
     @property
     def out_of_reach(self) -> tuple[str, ...]:
         """Systems that could not be read (exit code 3)."""
-        return tuple(name for name, one in self.systems.items() if one.status in ("unreachable", "refused"))
+        return tuple(name for name, one in self.systems.items() if one.status in ("unreachable", "refused", "broken"))
 
 
 @dataclass(slots=True)
@@ -175,7 +175,9 @@ async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str
         take.trouble = Unreachable(f"{name} did not finish within {_PATIENCE_S:g} s; what it had not said is left as it was.")
     if take.trouble is not None and dataset is not None:
         at = now or ctx.clock.now()
-        take.batches.append(failed_batch(name, str(dataset), run_id, f"{run_id}.{name}.{dataset}", str(take.trouble), at))
+        verdict = FeedVerdict.TRUNCATED if isinstance(take.trouble, BadAnswer) else FeedVerdict.UNREACHABLE
+        batch_id = f"{run_id}.{name}.{dataset}"
+        take.batches.append(failed_batch(name, str(dataset), run_id, batch_id, str(take.trouble), at, verdict))
     return take
 
 
@@ -284,6 +286,8 @@ def _result(name: str, take: _Take, batches: Sequence[Batch]) -> SystemResult:
     reasons = [f"{b.dataset}: {b.reason}" for b in batches if not b.believed]
     if take.trouble is not None:
         status = "unreachable" if isinstance(take.trouble, TransientError) else "refused"
+        if isinstance(take.trouble, BadAnswer):  # it answered, and what it said was cut or broken
+            status = "broken"
     else:
         status = "unbelieved" if reasons else "ok"
     seconds = sum((b.ended_at - b.began_at).total_seconds() for b in batches)

@@ -124,10 +124,17 @@ def _once(rows: pl.DataFrame, chief: bool, said: pl.DataFrame) -> pl.DataFrame:
     return rows if chief or "row_number" not in said.columns else rows.with_columns(payload=pl.lit(None, pl.String))
 
 
-def failed_batch(system: str, dataset: str, run_id: str, batch_id: str, reason: str, at: datetime) -> Batch:
-    """Return the record of a read that got no usable answer."""
-    unreachable = FeedVerdict.UNREACHABLE
-    return Batch(batch_id, run_id, system, dataset, SWEEP, at, at, None, verdict=unreachable, reason=reason)
+def failed_batch(
+    system: str,
+    dataset: str,
+    run_id: str,
+    batch_id: str,
+    reason: str,
+    at: datetime,
+    verdict: FeedVerdict = FeedVerdict.UNREACHABLE,
+) -> Batch:
+    """Return the record of a read that got no usable answer: none at all, or (`verdict` truncated) one cut short."""
+    return Batch(batch_id, run_id, system, dataset, SWEEP, at, at, None, verdict=verdict, reason=reason)
 
 
 def land(database: Database, batches: Sequence[Batch], at: datetime) -> None:

@@ -12,7 +12,7 @@ import pytest
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import empty
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
-from invbi_pipeline.errors import InvbiError, Refused, Unreachable
+from invbi_pipeline.errors import BadAnswer, InvbiError, Refused, Unreachable
 from invbi_pipeline.flows.context import Context, open_context, open_stores
 from invbi_pipeline.flows.feeds import note_visibility_lag
 from invbi_pipeline.flows.ingest import IngestResult, believe_next, data_docs, ingest, land_points
@@ -122,6 +122,18 @@ def test_a_system_out_of_reach_leaves_the_other_and_its_own_last_word(shops: Sho
     feed = shops.feed(result, "uk")
     assert (feed["verdict"], feed["blind_since"]) == (FeedVerdict.UNREACHABLE, shops.clock.now())
     assert str(trouble) in feed["reason"]
+
+
+def test_an_answer_that_is_cut_is_told_as_a_feed_cut_short(shops: Shops) -> None:
+    shops.run()
+    shops.uk.trouble[Dataset.STOCK] = BadAnswer("stock.csv.gz is a cut gzip file")
+
+    result = shops.run()
+
+    assert result.systems["uk"].status == "broken"
+    assert result.out_of_reach == ("uk",)
+    assert shops.numbers("uk") == {5}
+    assert shops.feed(result, "uk")["verdict"] == FeedVerdict.TRUNCATED
 
 
 def test_a_system_is_blind_from_its_first_failure_until_it_answers(shops: Shops) -> None:

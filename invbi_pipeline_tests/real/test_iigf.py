@@ -57,7 +57,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reconciled]:
         check=False,
     )
     took, most = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"invbi run on the real files: {took:.1f} s, {most.ru_utime + most.ru_stime:.1f} s of CPU, {most.ru_maxrss / 1024:.0f} MB")
+    print(
+        f"invbi run on the real files: {took:.1f} s, {most.ru_utime + most.ru_stime:.1f} s of CPU, {most.ru_maxrss / 1024:.0f} MB"
+    )
     yield Reconciled(
         Warehouse(folder / "warehouse.duckdb"), done.returncode, done.stdout + done.stderr, took, most.ru_maxrss / 1024
     )
@@ -163,7 +165,9 @@ def test_the_second_ledgers_numbers_are_compared_and_their_differences_only_show
 
 
 def test_no_customer_of_the_files_is_kept(run: Reconciled) -> None:
-    tables = run.warehouse.query("SELECT schema_name || '.' || table_name AS name FROM duckdb_tables() WHERE NOT internal")["name"]
+    tables = run.warehouse.query("SELECT schema_name || '.' || table_name AS name FROM duckdb_tables() WHERE NOT internal")[
+        "name"
+    ]
     for table in tables:
         texts = run.warehouse.query(f"FROM {table}").select(pl.col(pl.String))
         held = texts.select(pl.all().str.contains("(?i)mumbai|postal-code|bengaluru").any()).unpivot()

@@ -20,9 +20,10 @@ _KNOWN_LONG: Final = timedelta(hours=24)  # where nothing says since when, event
 def explained(drifted: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     """Add to points with `found` not 0: `how`, `cause`, `event_id`, `order_id`, `event_at`, `event_units`, `other`.
 
-    how: duplicate (an order or return of the window was applied again), unapplied (it was not applied at all), moved (another location of the same system and sku
-    differs by as much the other way), push (one of our pushes that failed or never landed), withheld (units held back as unseen
-    sales that never arrived), foreign (a person or another program: what is left when nothing else explains it).
+    how: duplicate (an order or return of the window was applied again), unapplied (it was not applied at all), moved (another
+    location of the same system and sku differs by as much the other way), push (one of our pushes that failed or never landed),
+    withheld (units held back as unseen sales that never arrived), foreign (a person or another program: what is left when
+    nothing else explains it).
     """
     key = of_point()
     windowed = drifted.with_columns(
@@ -54,12 +55,12 @@ def _events(points: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
 
     Where the number moved it was applied twice; where it stands, that is as many units the other way, not at all.
     """
-    key = of_point()
+    key, sign = of_point(), pl.when(_STANDS).then(-1).otherwise(1)
     origin = pl.when(pl.col("order_id").fill_null("") == "").then("effect_id").otherwise("order_id")
     near = (
         effects.unique([*key, "effect_id"], keep="any")
         .filter(pl.col("kind").is_in([str(kind) for kind in _ORDERS]))
-        .join(points.select(*key, "window_from", "window_to", wanted=pl.col("found") * pl.when(_STANDS).then(-1).otherwise(1)), on=key)
+        .join(points.select(*key, "window_from", "window_to", wanted=sign * pl.col("found")), on=key)
         .filter(pl.col("stamped_at").is_between("window_from", "window_to"))
         .group_by(*key, "wanted", "kind", origin=origin)
         .agg(
@@ -101,7 +102,7 @@ def _pushes(points: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:
         )
         .join(points.select(*key, "found", "window_from", "window_to"), on=key)
         .filter(
-            pl.col("sent_at").is_between("window_from", "window_to")
+            pl.col("sent_at").is_between("window_from", "window_to", closed="left")  # one planned from that look came after it
             & (pl.coalesce("shown", "from_qty") - pl.col("target") == pl.col("found"))
         )
         .sort("sent_at", "correction_id", descending=[True, False])

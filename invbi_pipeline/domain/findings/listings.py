@@ -29,9 +29,7 @@ def is_frozen() -> pl.Expr:
 
 def frozen(inputs: FindingInputs) -> pl.DataFrame:
     """Return `frozen_listing` as TOLD, one row a frozen point."""
-    rows = inputs.points.filter(is_frozen()).with_columns(
-        units=pl.coalesce(pl.col("unexplained"), pl.col("gap")).abs()
-    )
+    rows = inputs.points.filter(is_frozen()).with_columns(units=pl.coalesce(pl.col("unexplained"), pl.col("gap")).abs())
     cause = pl.format("{} still shows {}: {} changes since then were not applied.", subject(), "reported", "stuck")
     return told(rows, "frozen_listing", cause, "stuck", "version", "reported", "expected", "offer", "observed_at")
 

@@ -69,8 +69,8 @@ class Planter:
     def plant(self, label: str, **options: str) -> Planted:
         """Plant one fault now and return it.
 
-        Options narrow it: `system`, `platform`, `listing_key`, `sku`, `units`, `minutes` (how long it lasts), `share`. Raises KeyError for
-        an unknown label and `NoVictimError` where nothing in this world suits it.
+        Options narrow it: `system`, `platform`, `listing_key`, `sku`, `units`, `minutes` (how long it lasts), `share`. Raises
+        KeyError for an unknown label and `NoVictimError` where nothing in this world suits it.
         """
         planted = self._makers[label](options)
         self._business.note("planted", label, planted.system, planted.listing_key, planted.location)

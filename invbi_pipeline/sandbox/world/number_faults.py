@@ -71,7 +71,7 @@ class NumberFaults:
         return self._kit.label("second_writer", spot, number - spot.number, mendable=False, sets=str(number))
 
     def _keep(self, spot: Spot, number: int, *, other: bool) -> None:
-        """Set the number again once it has been another one for two looks: such programs synchronise now and then, not at once."""
+        """Set the number again once it was another one at two looks: such programs synchronise now and then, not at once."""
         differs = spot.system.account.number(spot.listing.key, spot.location_key) != number
         if differs and other:
             self._type_over(spot, number)

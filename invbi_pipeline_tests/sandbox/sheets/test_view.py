@@ -34,6 +34,16 @@ def test_a_colour_rule_colours_the_cells_it_holds_for(address: str, sheet: gspre
     assert "<td>agreed</td>" in page
 
 
+def test_a_link_to_a_cell_leads_to_its_row_and_a_link_elsewhere_stays_text(address: str, sheet: gspread.Worksheet) -> None:
+    sheet.update([["inside"], ["outside"]], "A1")
+    sheet.format("A1", {"textFormat": {"link": {"uri": f"#gid={sheet.id}&range=A2"}}})
+    sheet.format("A2", {"textFormat": {"link": {"uri": "https://elsewhere.example/"}}})
+    page = _page(address)
+    assert '<a href="?sheet=Sheet1#A2">inside</a>' in page
+    assert '<tr id="A2">' in page
+    assert "elsewhere.example" not in page
+
+
 def test_nothing_from_a_cell_or_a_title_becomes_markup(address: str, sheet: gspread.Worksheet) -> None:
     sheet.update([["<script>alert(1)</script>"]], "A1", value_input_option=ValueInputOption.raw)
     sheet.spreadsheet.add_worksheet('"><b>', rows=5, cols=5)
