@@ -153,9 +153,11 @@ def run_plan(path: Path, *, limit: int, fmt: Format) -> int:
         waiting = state.outbox.in_state(*_WAITING)
     finally:
         state.close()
-    emit(
-        _people(waiting) if fmt is Format.TABLE else waiting, fmt, title=f"{waiting.height} corrections wait", limit=limit or None
-    )
+    if fmt is Format.TABLE:
+        out.print(f"{waiting.height} corrections wait\n" if waiting.height else "Nothing waits to be sent.")
+        print_corrections(waiting, limit)
+    else:
+        emit(waiting, fmt)
     return Exit.HELD if (waiting["state"] == CorrectionState.HELD).any() else Exit.DONE
 
 
