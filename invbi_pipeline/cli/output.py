@@ -56,8 +56,6 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
     for name, kind in shown.schema.items():
         side = "right" if kind.is_numeric() else "left"
         table.add_column(name.replace("_", " "), justify=side, overflow="fold", no_wrap=kind.is_temporal())
-            name.replace("_", " "), justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=kind.is_temporal()
-        )
     for cells in shown.iter_rows():
         table.add_row(*(escape(_cell(value)) for value in cells))
     out.print(table)
