@@ -54,8 +54,8 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
     shown = frame if limit is None else frame.head(limit)
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, kind in shown.schema.items():
-        side = "right" if kind.is_numeric() else "left"
-        table.add_column(name.replace("_", " "), justify=side, overflow="fold", no_wrap=kind.is_temporal())
+        heading, whole = name.replace("_", " "), kind.is_temporal()
+        table.add_column(heading, justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=whole)
     for cells in shown.iter_rows():
         table.add_row(*(escape(_cell(value)) for value in cells))
     out.print(table)
