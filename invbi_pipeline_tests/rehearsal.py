@@ -5,16 +5,20 @@ a socket, is served on loopback. What the world knows (truth, planted faults, th
 """
 
 import asyncio
-import logging
+import json
 import os
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import httpx
+from sqlalchemy import Connection, Engine, event
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from invbi_pipeline.config import Config, load_config
@@ -27,9 +31,10 @@ from invbi_pipeline.sandbox.server import create_app
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline.sandbox.world import VirtualClock, World
 from invbi_pipeline.sandbox.world.configuration import sheets_token
+from invbi_pipeline.store.warehouse import Database, Warehouse
 from invbi_pipeline_tests.sandbox.serving import serving
 
-__all__ = ["LAGS_S", "STEP_S", "Rehearsal", "Sent", "WorldTime", "rehearsal"]
+__all__ = ["LAGS_S", "STEP_S", "Fuse", "Killed", "Rehearsal", "Sent", "WorldTime", "rehearsal"]
 
 STEP_S = 300.0  # how often invbi looks
 LAGS_S = 3600.0  # longer than any order, booking or visibility lag of the presets
@@ -52,18 +57,77 @@ class WorldTime:
             self._world.advance_to(until)
 
 
+class Killed(BaseException):
+    """The process ended here: nothing of ours may catch it."""
+
+
+class Fuse:
+    """Ends the process at a step: a request about to leave or just carried out, a transaction about to be committed.
+
+    `seen` names the steps passed so far. `blow` says at which it ends; from then on nothing of that process happens any more.
+    """
+
+    def __init__(self, blow: Callable[[int, str], bool] | None = None) -> None:
+        self.seen: list[str] = []
+        self.blown = False
+        self.armed = blow is not None
+        self._blow = blow or (lambda n, step: False)
+
+    def __call__(self, step: str) -> None:
+        if not self.blown:
+            self.seen.append(step)
+            self.blown = self._blow(len(self.seen), step)
+        if self.blown:
+            raise Killed(self.seen[-1])
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the commits of the state store too, for as long as the block lasts."""
+
+        def committing(connection: Connection) -> None:
+            self("state: commit")
+
+        event.listen(Engine, "commit", committing)
+        try:
+            yield
+        finally:
+            event.remove(Engine, "commit", committing)
+
+
+class _FusedWarehouse(Warehouse):
+    """A warehouse whose every step passes the fuse when it begins and before it is committed."""
+
+    def __init__(self, path: Path, wait_s: float, fuse: Fuse) -> None:
+        super().__init__(path, wait_s)
+        self._fuse = fuse
+
+    @contextmanager
+    def open(self) -> Iterator[Database]:
+        self._fuse("warehouse: open")
+        with super().open() as database:
+            yield database
+            self._fuse("warehouse: commit")
+
+
 class Sent(httpx.AsyncBaseTransport):
-    """The way to the emulators; keeps what was asked, and lets a test look at (or fail) each request before it leaves."""
+    """The way to the emulators; keeps what reached them. Each request passes the fuse before it leaves and after it was done."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._inner = httpx.ASGITransport(app)
         self.requests: list[httpx.Request] = []
-        self.before: Callable[[httpx.Request], None] = lambda request: None
+        self.fuse = Fuse()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.before(request)
+        kind = "write" if _writes(request) else "read"
+        self.fuse(f"{kind}: leaving")
         self.requests.append(request)
-        return await self._inner.handle_async_request(request)
+        response = await self._inner.handle_async_request(request)
+        self.fuse(f"{kind}: carried out")
+        return response
+
+    def changes_since(self, first: int) -> Counter[tuple[str, ...]]:
+        """Return how often each number was written or each movement posted since a request: (system, listing, place, reference)."""
+        return Counter(change for request in self.requests[first:] if _writes(request) for change in _changes(request))
 
     def writes(self) -> list[httpx.Request]:
         """Return the requests that change a number of a platform."""
@@ -76,7 +140,31 @@ def _writes(request: httpx.Request) -> bool:
     if request.method != "POST":
         return False
     path, body = request.url.path, request.content
-    return path.endswith(("/inventory/changes/batch-create", "/feeds")) or b"inventorySetQuantities" in body or b"inventoryAdjust" in body
+    return (
+        path.endswith(("/inventory/changes/batch-create", "/feeds"))
+        or b"inventorySetQuantities" in body
+        or b"inventoryAdjust" in body
+    )
+
+
+def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
+    system, *path = request.url.path.strip("/").split("/")
+    body = json.loads(request.content)
+    if request.method == "PATCH":
+        yield system, unquote(path[-1]), "", ""
+    for row in _rows(body):
+        if "inventoryItemId" in row:
+            yield system, row["inventoryItemId"], row.get("locationId", ""), str(row.get("referenceDocumentUri", ""))
+        elif "catalog_object_id" in row:
+            yield system, row["catalog_object_id"], row["location_id"], row.get("reference_id", "")
+
+
+def _rows(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object within a decoded body."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _rows(inner)
 
 
 @dataclass
@@ -96,6 +184,8 @@ class Rehearsal:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Context]:
         async with open_context(self.config, self.clock, random.Random(len(self.results)), transport=self.wire) as ctx:
+            if self.wire.fuse.armed:
+                ctx.warehouse = _FusedWarehouse(ctx.warehouse.path, ctx.warehouse.wait_s, self.wire.fuse)
             yield ctx
 
     async def look(self, *, dry_run: bool = False, publishing: bool = False) -> RunResult:
@@ -109,6 +199,18 @@ class Rehearsal:
         if wait_s:
             self.world.advance(wait_s)
         return asyncio.run(self.look(dry_run=dry_run, publishing=publishing))
+
+    def killed(self, blow: Callable[[int, str], bool]) -> list[str]:
+        """Run as a process that ends at a step; return the steps it passed. Fails where it came to its end."""
+        fuse = self.wire.fuse = Fuse(blow)
+        try:
+            with fuse.watching():
+                self.run()
+        except Killed:
+            return fuse.seen
+        finally:
+            self.wire.fuse = Fuse()
+        raise AssertionError(f"it came to its end after {len(fuse.seen)} steps")
 
     def live(self, before_each: Callable[[], None] = lambda: None) -> None:
         """Look every five minutes until all that is planted has happened, freeze the world and let its lags pass."""
@@ -144,7 +246,9 @@ class Rehearsal:
     def sell_over_the_counter(self, channel: str, place: str, units: int = 1) -> str:
         """Let a shopper buy at a channel's own counter in a shop. Return the sku."""
         system, shelves = self.world.business.systems[channel], self.world.business.shelves
-        listing = next(one for one in system.listings.values() if one.units == 1 and shelves.book.get((place, one.sku), 0) > units + 5)
+        listing = next(
+            one for one in system.listings.values() if one.units == 1 and shelves.book.get((place, one.sku), 0) > units + 5
+        )
         self.world.shoppers.place_order(system, place, [(listing, units)], pos=True)
         return listing.sku
 

@@ -6,7 +6,6 @@ machine; Dagster's lives by the wall clock, as `invbi ui --sandbox` runs it.
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -69,9 +68,16 @@ def _graph(folder: Path) -> None:
         job = [sys.executable, "-m", "dagster", "job", "execute", "-m", "invbi_pipeline.definitions", "-j", LOOP.name]
         done = subprocess.run(job, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
         sys.stdout.write(f"dagster job execute: exit {done.returncode}\n{done.stderr[-2000:] if done.returncode else ''}")
-        with _ui(environment) as address, open_page(f"{address}/asset-groups", width=1600, height=900) as page:
-            _wait_for_graph(page)
-            _take(page, "dagster-graph")
+        with _ui(environment) as address, open_page(f"{address}/asset-groups", height=480) as page:
+            page.get_by_text("publish", exact=True).first.wait_for(timeout=_DRAWS_WITHIN_MS)
+            page.get_by_text("Hide navigation").click()
+            page.reload()  # the graph fits itself into what room there is only when it is drawn
+            page.get_by_text("publish", exact=True).nth(1).wait_for(timeout=_DRAWS_WITHIN_MS)
+            _take(page, "dagster-graph", after_ms=3_000)
+            page.set_viewport_size({"width": 1280, "height": 800})
+            page.goto(f"{address}/assets/recon/points?view=lineage&lineageScope=neighbors")
+            page.get_by_text("mart_exceptions").first.wait_for(timeout=_DRAWS_WITHIN_MS)
+            _take(page, "dagster-points", after_ms=3_000)
 
 
 def _environment(sandbox: Sandbox, home: Path) -> dict[str, str]:
@@ -110,22 +116,16 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     raise TimeoutError(f"The Dagster UI did not answer at {address} within {_STARTS_WITHIN_S} s.")
 
 
-def _wait_for_graph(page: Page) -> None:
-    page.get_by_text("publish", exact=True).first.wait_for(timeout=_DRAWS_WITHIN_MS)
-    page.wait_for_timeout(3_000)  # the layout is worked out by a worker, then the nodes ask for their state
-
-
 def _free_port() -> int:
     with socket.socket() as door:
         door.bind((LOOPBACK, 0))
         return int(door.getsockname()[1])
 
 
-def _take(page: Page, name: str) -> None:
-    path = PICTURES / f"{name}.png"
-    page.screenshot(path=path)
-    if shutil.which("pngquant"):
-        subprocess.run(["pngquant", "--force", "--output", str(path), "256", str(path)], check=False)
+def _take(page: Page, name: str, after_ms: int = 0) -> None:
+    """Take the picture; `after_ms` lets a page that fetches each node's state on its own do so."""
+    page.wait_for_timeout(after_ms)
+    page.screenshot(path=PICTURES / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 from invbi_pipeline.domain.words import FindingState
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.correct import unit_values
+from invbi_pipeline.flows.reconcile import systems_frame
 from invbi_pipeline.store.warehouse import Database
 
 __all__ = ["note_findings"]
@@ -65,4 +66,5 @@ def _inputs(ctx: Context, db: Database, run_id: str) -> FindingInputs:
         ),
         effects=effects.select(pl.col(name).cast(kind) for name, kind in POINT_EFFECTS.items()),
         values=unit_values(ctx, db),
+        systems=systems_frame(ctx),
     )

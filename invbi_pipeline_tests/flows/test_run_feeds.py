@@ -56,11 +56,15 @@ class Case:
 
 
 CASES = {
-    "erp, half of its rows": Case("erp", _wire("erp", "truncate_share", 0.6), None, "feed_truncated", _wire("erp", "truncate_share", 0.0)),
+    "erp, half of its rows": Case(
+        "erp", _wire("erp", "truncate_share", 0.6), None, "feed_truncated", _wire("erp", "truncate_share", 0.0)
+    ),
     "erp, all zero": Case("erp", _wire("erp", "mass_zero", True), None, "feed_mass_zero", _wire("erp", "mass_zero", False)),
     "erp, a header alone": Case("erp", _nothing, _header_only, "feed_truncated", _nothing),
     "erp, a file of no bytes": Case("erp", _nothing, _empty, "feed_truncated", _nothing),
-    "till, half of its rows": Case("till", _wire("till", "truncate_share", 0.6), None, "feed_truncated", _wire("till", "truncate_share", 0.0)),
+    "till, half of its rows": Case(
+        "till", _wire("till", "truncate_share", 0.6), None, "feed_truncated", _wire("till", "truncate_share", 0.0)
+    ),
     "till, all zero": Case("till", _wire("till", "mass_zero", True), None, "feed_mass_zero", _wire("till", "mass_zero", False)),
 }
 

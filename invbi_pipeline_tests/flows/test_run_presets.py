@@ -41,7 +41,11 @@ class Played:
 
 @pytest.fixture(
     scope="module",
-    params=["till_master", pytest.param("shopify_hub", marks=pytest.mark.slow), pytest.param("erp_master", marks=pytest.mark.slow)],
+    params=[
+        "till_master",
+        pytest.param("shopify_hub", marks=pytest.mark.slow),
+        pytest.param("erp_master", marks=pytest.mark.slow),
+    ],
 )
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     with rehearsal(tmp_path_factory.mktemp(request.param), request.param) as stage:
@@ -95,7 +99,9 @@ def test_no_number_that_somebody_counts_was_set(played: Played) -> None:
     corrections = played.warehouse.read("recon.corrections")
     counted = {name for name, system in played.stage.config.systems.items() if system.counts and not system.sells}
     assert corrections.filter(pl.col("system").is_in(sorted(counted)) & (pl.col("kind") == "set")).is_empty()
-    by_platform = played.warehouse.query("SELECT listing_key FROM staging.stg_listings WHERE fulfilment = 'platform'")["listing_key"]
+    by_platform = played.warehouse.query("SELECT listing_key FROM staging.stg_listings WHERE fulfilment = 'platform'")[
+        "listing_key"
+    ]
     assert corrections.filter(pl.col("listing_key").is_in(by_platform.to_list())).is_empty()
 
 

@@ -41,7 +41,8 @@ class FindingInputs(NamedTuple):
     `points` POINTS as they are now; `offers` OFFERS; `positions` POSITIONS; `reservations` RESERVATIONS; `candidates`
     CANDIDATES; `corrections` CORRECTIONS, those not ended and those of the last day; `feeds` FEEDS; `listings` of LISTINGS;
     `batches` this run's rows of `raw.batches`, of which `BATCHES` are asked; `quarantine` this run's `REFUSED`; `effects`
-    POINT_EFFECTS, reaching back a day at least; `values` as `domain.money.unit_values` makes them, of which `VALUES` are asked.
+    POINT_EFFECTS, reaching back a day at least; `values` as `domain.money.unit_values` makes them, of which `VALUES` are asked;
+    `systems` SYSTEMS.
     """
 
     points: pl.DataFrame = f.empty(f.POINTS)
@@ -56,6 +57,7 @@ class FindingInputs(NamedTuple):
     quarantine: pl.DataFrame = f.empty(REFUSED)
     effects: pl.DataFrame = f.empty(POINT_EFFECTS)
     values: pl.DataFrame = f.empty(VALUES)
+    systems: pl.DataFrame = f.empty(f.SYSTEMS)
 
 
 def told(frame: pl.DataFrame, code: str, cause: pl.Expr, *evidence: str | pl.Expr) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import polars as pl
 
 from invbi_pipeline.domain.findings.inputs import TOLD, FindingInputs, subject, told
 from invbi_pipeline.domain.frames import empty
-from invbi_pipeline.domain.words import COMPARABLE, ListingStatus, Severity
+from invbi_pipeline.domain.words import COMPARABLE, ListingStatus, PointState, Severity
 
 __all__ = ["gaps", "oversold", "wrong"]
 
@@ -39,7 +39,7 @@ def gaps(inputs: FindingInputs, tolerance: int) -> pl.DataFrame:
     high = points.filter(pl.col("gap") > 0).with_columns(
         severity=pl.when(pl.col("offer") == 0).then(pl.lit(Severity.CRITICAL.value))
     )
-    out = _stockouts(points.filter((pl.col("reported") == 0) & (pl.col("offer") > 0)), inputs.points)
+    out = _stockouts(points.filter((pl.col("reported") == 0) & (pl.col("offer") > 0)), inputs)
     low = points.filter((pl.col("gap") < 0) & (pl.col("units") > tolerance)).join(
         out, on=["system", "listing_key", "location"], how="anti"
     )
@@ -55,10 +55,16 @@ def gaps(inputs: FindingInputs, tolerance: int) -> pl.DataFrame:
     )
 
 
-def _stockouts(empty_points: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
-    """Return those of sold-out channels whose sku another channel has: with `elsewhere`, the one that shows most, and `there`."""
+def _stockouts(empty_points: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
+    """Return those of sold-out channels whose sku another channel has: with `elsewhere`, the one that shows most, and `there`.
+
+    A channel that counts the stock itself (a hub, a till) sells what it counts.
+    """
+    sells = inputs.systems.filter("sells")["system"].implode()
+    counted = (pl.col("state") == PointState.COUNTED) & pl.col("system").is_in(sells)
     shown = (
-        points.filter(pl.col("state").is_in([str(state) for state in COMPARABLE]) & pl.col("sku").is_not_null())
+        inputs.points.filter(pl.col("state").is_in([str(state) for state in COMPARABLE]) | counted)
+        .filter(pl.col("sku").is_not_null())
         .group_by("sku", "system")
         .agg(shown=pl.col("reported").sum())
     )

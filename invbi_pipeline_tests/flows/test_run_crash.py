@@ -1,0 +1,120 @@
+"""A process that ends between any two steps: the next run completes its work and sends nothing twice."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from invbi_pipeline.flows.context import open_stores
+from invbi_pipeline_tests.rehearsal import Fuse, Rehearsal, rehearsal
+
+pytestmark = pytest.mark.xdist_group("crash")
+
+_VISIBLE_S = 1200.0  # longer than the slowest platform takes to show what it accepted
+_RUNS = 4
+
+Blow = Callable[[int, str], bool]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A small retailer that has been looked at, with nothing wrong and nobody about."""
+    with rehearsal(tmp_path_factory.mktemp("crash"), skus=24, history_days=1, faults=False) as stage:
+        stage.run()
+        stage.world.freeze()
+        stage.world.advance(3600)
+        stage.run()
+        yield stage
+
+
+def _work(stage: Rehearsal) -> None:
+    """Give every kind of correction a cause: goods are written off, and a shop's sale must reach the till."""
+    stage.damage("warehouse", 1)
+    stage.sell_over_the_counter("shopify_uk", "soho")
+    stage.world.advance(120)
+
+
+def _at(step: str, nth: int = 1) -> Blow:
+    """End the process when it comes to such a step for the n-th time."""
+    passed = 0
+
+    def blow(n: int, seen: str) -> bool:
+        nonlocal passed
+        passed += seen == step
+        return passed == nth and seen == step
+
+    return blow
+
+
+def _completed(stage: Rehearsal, wrote_before: int) -> None:
+    """Run until it is quiet, and check that everything was done, once."""
+    for _ in range(_RUNS):
+        result = stage.run()
+        stage.world.advance(_VISIBLE_S)
+        if result.quiet and not result.after.flights:
+            break
+    _, state = open_stores(stage.config)
+    counts = state.outbox.counts()
+    state.close()
+    points, _ = stage.world.correctable()
+    assert [point for point in points if not point.agrees] == []
+    assert [name for name in ("planned", "approved", "sending", "accepted", "ambiguous") if counts.get(name)] == []
+    again = {change: n for change, n in stage.wire.changes_since(wrote_before).items() if n > 1}
+    assert again == {}
+    assert _tills_number_is_the_shelfs(stage)
+
+
+def _tills_number_is_the_shelfs(stage: Rehearsal) -> bool:
+    """Each sale elsewhere was booked in the till once: its number is what the record says lies there."""
+    world = stage.world
+    spots = [spot for spot in world.business.shelves.book if world.business.places[spot[0]].owner == "till"]
+    return all(world.goods.book_number(*spot) == world.business.shelves.book[spot] for spot in spots)
+
+
+@pytest.mark.parametrize(
+    ("step", "nth"),
+    [
+        ("warehouse: commit", 3),  # what was read is landing
+        ("state: commit", 5),
+        ("write: leaving", 1),
+        ("write: carried out", 1),
+        ("write: carried out", 3),
+    ],
+)
+def test_the_next_run_completes_what_a_crash_cut_off(stage: Rehearsal, step: str, nth: int) -> None:
+    _work(stage)
+    wrote = len(stage.wire.requests)
+
+    stage.killed(_at(step, nth))
+
+    _completed(stage, wrote)
+
+
+def test_two_crashes_in_a_row_are_completed_too(stage: Rehearsal) -> None:
+    _work(stage)
+    wrote = len(stage.wire.requests)
+
+    stage.killed(_at("write: carried out", 2))
+    stage.killed(_at("warehouse: commit", 12))
+
+    _completed(stage, wrote)
+
+
+@pytest.mark.slow
+def test_it_may_end_at_any_step(stage: Rehearsal) -> None:
+    _work(stage)
+    steps = len(_all_steps(stage))
+    assert steps > 100
+    for n in range(1, steps, 9):
+        _work(stage)
+        wrote = len(stage.wire.requests)
+        stage.killed(lambda passed, step, n=n: passed == n)
+        _completed(stage, wrote)
+
+
+def _all_steps(stage: Rehearsal) -> list[str]:
+    fuse = stage.wire.fuse = Fuse(lambda n, step: False)
+    with fuse.watching():
+        stage.run()
+    stage.wire.fuse = Fuse()
+    _completed(stage, len(stage.wire.requests))
+    return fuse.seen
