@@ -43,9 +43,10 @@ MAKE = [shlex.split(line) for line in lines() if shlex.split(line)[0] == "make"]
 def run(words: list[str], config: Path) -> int:
     """Run a line of the README on the shop beside `config` instead of `my-shop`."""
     known = {"my-shop": str(config.parent), "my-shop/invbi.toml": str(config)}
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["invbi", *(known.get(word, word) for word in words)])
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     return int(ended.value.code or 0)
 
 

@@ -126,6 +126,19 @@ def plan(
 
 
 @app.command()
+def approve(
+    ids: Annotated[list[str] | None, typer.Argument(help="Correction ids, as `invbi plan` shows them.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    everything: Annotated[bool, typer.Option("--all", help="Approve all that waits.")] = False,
+    note: Annotated[str, typer.Option(help="Why; kept with the approval.")] = "",
+) -> None:
+    """Release corrections that wait for a person; `invbi push` or the next run sends them."""
+    from invbi_pipeline.cli.work import run_approve
+
+    raise typer.Exit(run_approve(config, ids or [], everything=everything, note=note))
+
+
+@app.command()
 def push(
     config: ConfigPath = DEFAULT_CONFIG,
     system: Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")] = None,

@@ -1,6 +1,7 @@
 """`invbi run`, `invbi plan` and `invbi push`."""
 
 import asyncio
+import getpass
 import json
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,13 @@ from invbi_pipeline.cli.reading import at_or_above
 from invbi_pipeline.config import load_config
 from invbi_pipeline.domain.guards import holding
 from invbi_pipeline.domain.words import CorrectionState, FindingState, Severity
-from invbi_pipeline.errors import InvbiError
-from invbi_pipeline.flows.context import Context, open_context, open_stores
+from invbi_pipeline.errors import ConfigError, InvbiError
+from invbi_pipeline.flows.context import Context, SystemClock, open_context, open_stores
 from invbi_pipeline.flows.prove import prove
 from invbi_pipeline.flows.push import PushResult, push, recover
 from invbi_pipeline.flows.run import RunResult, run
 
-__all__ = ["Bars", "print_corrections", "print_run", "run_plan", "run_push", "run_run"]
+__all__ = ["Bars", "print_corrections", "print_run", "run_approve", "run_plan", "run_push", "run_run"]
 
 _WAITING = (CorrectionState.PLANNED, CorrectionState.HELD, CorrectionState.APPROVED)
 
@@ -159,6 +160,25 @@ def run_plan(path: Path, *, limit: int, fmt: Format) -> int:
     else:
         emit(waiting, fmt)
     return Exit.HELD if (waiting["state"] == CorrectionState.HELD).any() else Exit.DONE
+
+
+def run_approve(path: Path, ids: Sequence[str], *, everything: bool, note: str) -> int:
+    """Approve what a person names, or all that waits; who it was is the account they are logged in with."""
+    config = load_config(path)
+    if everything == bool(ids):
+        what = "Name corrections, or all of them."
+        raise ConfigError(what, [("approve", "ids or --all, and not both", "see `invbi plan` for the ids")])
+    _, state = open_stores(config)
+    try:
+        waiting = state.outbox.in_state(CorrectionState.PLANNED, CorrectionState.HELD)["correction_id"].to_list()
+        if unknown := sorted(set(ids) - set(waiting)):
+            problem = (unknown[0], "an id that `invbi plan` shows", "it may have been sent or withdrawn: look again")
+            raise ConfigError(f"{unknown[0]} does not wait for a person.", [problem])
+        done = state.outbox.approve(waiting if everything else list(ids), getpass.getuser(), SystemClock().now(), note)
+    finally:
+        state.close()
+    say(f"approved {len(done)}; `invbi push` sends them")
+    return Exit.DONE
 
 
 def run_push(path: Path, *, systems: Sequence[str] | None, dry_run: bool, fmt: Format) -> int:

@@ -102,7 +102,7 @@ def _exit_code(ctx: Context, run_id: str, counts: Mapping[str, int]) -> int:
     if counts.get(CorrectionState.HELD):
         return 4
     silent = ctx.warehouse.query(
-        "SELECT count(*) AS n FROM raw.batches WHERE run_id = $run AND scope = 'sweep' AND verdict = 'unreachable'",
+        "SELECT count(*) AS n FROM raw.batches WHERE run_id = $run AND scope = 'sweep' AND platform_time IS NULL",
         {"run": run_id},
     )
     return 3 if silent["n"][0] else 0

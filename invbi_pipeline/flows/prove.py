@@ -1,6 +1,7 @@
 """Prove: read back what was sent. A correction is done when its number was seen, not when it was accepted."""
 
 import asyncio
+from datetime import timedelta
 
 import polars as pl
 
@@ -14,6 +15,10 @@ from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stag
 __all__ = ["prove", "settle_posts"]
 
 _S = CorrectionState
+# When the newest read of each owner's ledger began, on our clock.
+_LEDGER_READ = """
+SELECT system, max(began_at) AS began_at FROM raw.batches WHERE dataset = 'movements' AND verdict = 'believed' GROUP BY system
+"""
 _LONGEST_WAIT_S = 60.0  # what takes longer to become visible is proved by the next run's look
 _BEYOND_S = 1.0  # platforms state their time in whole seconds
 
@@ -60,10 +65,11 @@ async def _read_ledger(ctx: Context, run_id: str, system: str) -> None:
 
 
 def settle_posts(ctx: Context, flying: pl.DataFrame) -> int:
-    """End the posts that were seen, by their reference in the owner's own ledger where it shows one. Return how many.
+    """End the posts that were seen, by their reference in the owner's own ledger where it shows one. Return how many ended.
 
-    An owner without a readable ledger (Shopify as the hub) answered with the change it made; once its number was read back the
-    post is proved by that answer.
+    One of unknown outcome that the ledger still lacks, read after the visibility lag, did not happen and may be sent again. An
+    owner without a readable ledger (Shopify as the hub) answered with the change it made; once its number was read back the
+    post is proved by that answer. Without an answer it stays ambiguous, for a person.
     """
     now = ctx.clock.now()
     posts = flying.filter(pl.col("kind") == CorrectionKind.POST)
@@ -74,15 +80,20 @@ def settle_posts(ctx: Context, flying: pl.DataFrame) -> int:
             db.query("SELECT DISTINCT reference FROM staging.stg_movements WHERE reference <> ''")["reference"].to_list()
         )
         numbers = db.query("SELECT system, listing_key, location, quantity FROM staging.stg_observations")
+        read = dict(db.query(_LEDGER_READ).iter_rows())
     seen = {(s, k, p): q for s, k, p, q in numbers.iter_rows()}
-    proved = []
+    proved, lost = [], []
     for row in posts.iter_rows(named=True):
         read_back = seen.get((row["system"], row["listing_key"], row["location"]))
         ledger = Dataset.MOVEMENTS in ctx.channels[row["system"]].facts.datasets
         told = row["movement_ref"] in booked if ledger else row["state"] == _S.ACCEPTED and read_back is not None
         if told:
             proved.append((row["correction_id"], {"read_back": read_back, "verified_at": now}))
+        elif ledger and row["state"] == _S.AMBIGUOUS and row["system"] in read:
+            visible = timedelta(seconds=_visibility_s(ctx, row["system"]))
+            if read[row["system"]] > (row["send_ended_at"] or row["sent_at"]) + visible:
+                lost.append((row["correction_id"], {"answered": '{"note": "its ledger lacks it: it did not happen"}'}))
     done = [
         name for before in (_S.ACCEPTED, _S.AMBIGUOUS) for name in ctx.state.outbox.advance_all(proved, before, _S.VERIFIED, now)
     ]
-    return len(done)
+    return len(done) + len(ctx.state.outbox.advance_all(lost, _S.AMBIGUOUS, _S.APPROVED, now))

@@ -15,7 +15,7 @@ from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.correct import Planned, note_corrections, plan
 from invbi_pipeline.flows.findings import note_findings
 from invbi_pipeline.flows.ingest import IngestResult, ingest
-from invbi_pipeline.flows.prove import prove
+from invbi_pipeline.flows.prove import prove, settle_posts
 from invbi_pipeline.flows.publish import Published, publish
 from invbi_pipeline.flows.push import PushResult, push, recover
 from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stage
@@ -57,6 +57,7 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
     recover(ctx)
     ingested = await ingest(ctx, run_id)
     stage(ctx)
+    settle_posts(ctx, ctx.state.outbox.open_flights())  # of an earlier run
     derive_truth(ctx)
     before = after = compare(ctx, run_id)
     open_now = note_findings(ctx, run_id)

@@ -77,6 +77,9 @@ def _tills_number_is_the_shelfs(stage: Rehearsal) -> bool:
         ("state: commit", 5),
         ("write: leaving", 1),
         ("write: carried out", 1),
+        ("write: leaving", 2),
+        ("write: carried out", 2),
+        ("write: leaving", 3),
         ("write: carried out", 3),
     ],
 )
