@@ -9,7 +9,7 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,22 +19,23 @@ from urllib.parse import unquote
 
 import httpx
 from sqlalchemy import Connection, Engine, event
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from invbi_pipeline.channels.protocol import Clock
 from invbi_pipeline.config import Config, load_config
 from invbi_pipeline.domain.words import MovementKind
-from invbi_pipeline.flows.context import Context, open_context
+from invbi_pipeline.flows.context import Context, SystemClock, open_context
 from invbi_pipeline.flows.run import RunResult, run
 from invbi_pipeline.sandbox import presets
 from invbi_pipeline.sandbox.erp import ErpAccount
 from invbi_pipeline.sandbox.server import create_app
 from invbi_pipeline.sandbox.sheets import SheetsService
-from invbi_pipeline.sandbox.world import VirtualClock, World
+from invbi_pipeline.sandbox.world import LiveClock, VirtualClock, World
 from invbi_pipeline.sandbox.world.configuration import sheets_token
 from invbi_pipeline.store.warehouse import Database, Warehouse
 from invbi_pipeline_tests.sandbox.serving import serving
 
-__all__ = ["LAGS_S", "STEP_S", "Fuse", "Killed", "Rehearsal", "Sent", "WorldTime", "rehearsal"]
+__all__ = ["LAGS_S", "STEP_S", "Door", "Fuse", "Killed", "Rehearsal", "Sent", "WorldTime", "changes", "rehearsal"]
 
 STEP_S = 300.0  # how often invbi looks
 LAGS_S = 3600.0  # longer than any order, booking or visibility lag of the presets
@@ -126,8 +127,8 @@ class Sent(httpx.AsyncBaseTransport):
         return response
 
     def changes_since(self, first: int) -> Counter[tuple[str, ...]]:
-        """Return how often each number was written or each movement posted since a request: (system, listing, place, reference)."""
-        return Counter(change for request in self.requests[first:] if _writes(request) for change in _changes(request))
+        """Return `changes` of the requests since the `first`."""
+        return changes(self.requests[first:])
 
     def writes(self) -> list[httpx.Request]:
         """Return the requests that change a number of a platform."""
@@ -135,16 +136,18 @@ class Sent(httpx.AsyncBaseTransport):
 
 
 def _writes(request: httpx.Request) -> bool:
+    path, body = request.url.path, request.content
     if request.method == "PATCH":  # Amazon: one listing
         return True
-    if request.method != "POST":
+    if request.method != "POST" or path.startswith("/sheets"):
         return False
-    path, body = request.url.path, request.content
-    return (
-        path.endswith(("/inventory/changes/batch-create", "/feeds"))
-        or b"inventorySetQuantities" in body
-        or b"inventoryAdjust" in body
-    )
+    mutation = b"inventorySetQuantities" in body or b"inventoryAdjustQuantities" in body
+    return mutation or path.endswith(("/inventory/changes/batch-create", "/feeds"))
+
+
+def changes(requests: Iterable[httpx.Request]) -> Counter[tuple[str, ...]]:
+    """Return how often each number was written, or each movement posted: (system, listing, location, reference)."""
+    return Counter(change for request in requests if _writes(request) for change in _changes(request))
 
 
 def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
@@ -167,6 +170,48 @@ def _rows(value: Any) -> Iterator[dict[str, Any]]:
         yield from _rows(inner)
 
 
+class Door:
+    """Where other processes come in. The address is known before the world is, whose links hold it.
+
+    `seen` keeps the requests that came in by it; `after_write` is called when one that changes a number was carried out, before
+    its answer leaves.
+    """
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self.seen: list[tuple[str, str]] = []
+        self.writes: list[httpx.Request] = []
+        self.after_write: Callable[[], None] = lambda: None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = httpx.Request(scope["method"], f"http://door{scope['path']}", content=await _body(receive))
+        self.seen.append((request.method, request.url.path))
+        if _writes(request):
+            self.writes.append(request)
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": request.content, "more_body": False}
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and _writes(request):
+                self.after_write()
+            await send(message)
+
+        await self.app(scope, again, answer)
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
 @dataclass
 class Rehearsal:
     """One retailer. Every `open` is a new process's view of it: its stores are on disk, its channels new."""
@@ -175,10 +220,11 @@ class Rehearsal:
     folder: Path
     path: Path
     config: Config
-    clock: WorldTime
+    clock: Clock
     wire: Sent
     secrets: dict[str, str]
     address: str
+    door: "Door"
     results: list[RunResult] = field(default_factory=list)
 
     @asynccontextmanager
@@ -268,17 +314,6 @@ class Rehearsal:
         }
 
 
-class _Door:
-    """The address is known before the world is, whose links hold it."""
-
-    def __init__(self) -> None:
-        self.app: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.app is not None
-        await self.app(scope, receive, send)
-
-
 @contextmanager
 def rehearsal(
     folder: Path,
@@ -288,9 +323,13 @@ def rehearsal(
     skus: int = 60,
     history_days: int = 7,
     faults: bool = True,
+    live: bool = False,
 ) -> Iterator[Rehearsal]:
-    """Bring a retailer to life in a folder; its secrets are in the environment for as long as it lives."""
-    door, clock = _Door(), VirtualClock()
+    """Bring a retailer to life in a folder; its secrets are in the environment for as long as it lives.
+
+    `live`: its clock is the wall's, for a process of its own that talks to it over loopback.
+    """
+    door, clock = Door(), LiveClock() if live else VirtualClock()
     kept = dict(os.environ)
     with serving(door) as address:
         world = presets.build(preset, seed, skus, address, folder, clock, history_days=history_days, faults=faults)
@@ -298,7 +337,8 @@ def rehearsal(
         path, secrets = presets.write_config(world, folder), presets.secrets(world)
         os.environ.update(secrets)
         try:
-            yield Rehearsal(world, folder, path, load_config(path), WorldTime(world), Sent(app), secrets, address)
+            time = SystemClock() if live else WorldTime(world)
+            yield Rehearsal(world, folder, path, load_config(path), time, Sent(app), secrets, address, door)
         finally:
             os.environ.clear()
             os.environ.update(kept)

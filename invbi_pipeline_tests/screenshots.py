@@ -52,7 +52,9 @@ def main() -> int:
 def _dashboard_and_sheet(home: Path) -> None:
     with sandbox_process(preset="till_master", seed=1, skus=_DEMO_SKUS, folder=home) as sandbox:
         os.environ.update(sandbox.secrets())
-        asyncio.run(play(sandbox, lambda line: sys.stdout.write(f"{line}\n")))
+        story = asyncio.run(play(sandbox, lambda line: sys.stdout.write(f"{line}\n")))
+        if troubles := story.runs[-1].published.troubles:
+            raise RuntimeError(f"The dashboard was not published: {troubles}")
         with open_page((home / "dashboard.html").as_uri()) as page:
             _take(page, "dashboard")
         with open_page(f"{sandbox.address}/{_SHEET}Overview") as page:
@@ -68,15 +70,14 @@ def _graph(folder: Path) -> None:
         job = [sys.executable, "-m", "dagster", "job", "execute", "-m", "invbi_pipeline.definitions", "-j", LOOP.name]
         done = subprocess.run(job, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
         sys.stdout.write(f"dagster job execute: exit {done.returncode}\n{done.stderr[-2000:] if done.returncode else ''}")
-        with _ui(environment) as address, open_page(f"{address}/asset-groups", height=480) as page:
-            page.get_by_text("publish", exact=True).first.wait_for(timeout=_DRAWS_WITHIN_MS)
-            page.get_by_text("Hide navigation").click()
+        with _ui(environment) as address, open_page(f"{address}/asset-groups", width=1600, height=560) as page:
+            page.get_by_text("Hide navigation").click(timeout=_DRAWS_WITHIN_MS)
             page.reload()  # the graph fits itself into what room there is only when it is drawn
-            page.get_by_text("publish", exact=True).nth(1).wait_for(timeout=_DRAWS_WITHIN_MS)
+            _wait_for_node(page, "publish")
             _take(page, "dagster-graph", after_ms=3_000)
-            page.set_viewport_size({"width": 1280, "height": 800})
+            page.set_viewport_size({"width": 1280, "height": 840})
             page.goto(f"{address}/assets/recon/points?view=lineage&lineageScope=neighbors")
-            page.get_by_text("mart_exceptions").first.wait_for(timeout=_DRAWS_WITHIN_MS)
+            _wait_for_node(page, "mart_exceptions")
             _take(page, "dagster-points", after_ms=3_000)
 
 
@@ -114,6 +115,10 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.TransportError:
             time.sleep(1)
     raise TimeoutError(f"The Dagster UI did not answer at {address} within {_STARTS_WITHIN_S} s.")
+
+
+def _wait_for_node(page: Page, name: str) -> None:
+    page.get_by_text(name, exact=True).filter(visible=True).first.wait_for(timeout=_DRAWS_WITHIN_MS)
 
 
 def _free_port() -> int:

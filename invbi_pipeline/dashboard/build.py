@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.dashboard.model import Dashboard, DashboardInputs, Figure, Tone
+from invbi_pipeline.dashboard.model import Dashboard, DashboardInputs, Figure, Tone, percent
 from invbi_pipeline.dashboard.tabs import corrections_tab, exceptions_tab, parity_tab
 from invbi_pipeline.dashboard.todos import todos
 from invbi_pipeline.domain.frames import UTC
@@ -79,7 +79,7 @@ def _figures(inputs: DashboardInputs, findings: pl.DataFrame, currency: str, now
     return [
         Figure(
             "Parity",
-            "–" if parity is None else f"{_floored(parity):.1%}",
+            percent(parity),
             f"{agreed:,} of {points.height:,} comparable numbers show what they should",
             Tone.PLAIN if parity is None else Tone.GOOD if parity >= 0.99 else Tone.WATCH if parity >= 0.95 else Tone.BAD,
         ),
@@ -100,11 +100,6 @@ def _figures(inputs: DashboardInputs, findings: pl.DataFrame, currency: str, now
             Tone.BAD if blind.height else Tone.GOOD,
         ),
     ]
-
-
-def _floored(share: float) -> float:
-    """Round down to a tenth of a percent: 100.0 % is shown only when every number agrees."""
-    return int(share * 1000 + 1e-9) / 1000
 
 
 def _units(findings: pl.DataFrame) -> int:

@@ -10,7 +10,7 @@ __all__ = ["codes_chart", "history_chart"]
 
 _INK, _QUIET, _LINE, _BAD, _WATCH = "#1f2933", "#52606d", "#0b6e4f", "#b42318", "#9a5b00"
 _FONT = "system-ui, sans-serif"
-_BY_SEVERITY = {"critical": "#7a0d12", "high": _BAD, "medium": _WATCH, "low": _QUIET, "less severe": _QUIET}
+_BY_SEVERITY = {"critical": "#7a0d12", "high": _BAD, "medium": _WATCH, "low": _QUIET, "in all": _QUIET}
 
 
 def history_chart(dashboard: Dashboard, *, width: int = 660, height: int = 132) -> str:
@@ -42,7 +42,7 @@ def history_chart(dashboard: Dashboard, *, width: int = 660, height: int = 132) 
     return _svg(line)
 
 
-def codes_chart(dashboard: Dashboard, *, width: int = 180, most: int = 9) -> str:
+def codes_chart(dashboard: Dashboard, *, width: int = 270, most: int = 9) -> str:
     """Return the open findings by code as SVG bars, each with its number and severity, or an empty string when there are none."""
     if dashboard.codes.is_empty():
         return ""
@@ -51,9 +51,10 @@ def codes_chart(dashboard: Dashboard, *, width: int = 180, most: int = 9) -> str
     rest = dashboard.codes.slice(most)
     codes = dashboard.codes.head(most).select(pl.col("code").str.replace_all("_", " "), "severity", "open")
     if rest.height:
-        more = {"code": f"{rest.height} more kinds", "severity": "less severe", "open": int(rest["open"].sum())}
+        more = {"code": f"{rest.height} more kinds", "severity": "in all", "open": int(rest["open"].sum())}
         codes = pl.concat([codes, pl.DataFrame([more], schema=codes.schema)])
     codes = codes.with_columns(told=pl.format("{} {}", "open", "severity"))
+    room = 1.7 * float(codes["open"].to_numpy().max())  # beside the longest bar, for its words
     base = alt.Chart(_values(codes)).encode(
         y=alt.Y(
             "code:N",
@@ -61,7 +62,7 @@ def codes_chart(dashboard: Dashboard, *, width: int = 180, most: int = 9) -> str
             title=None,
             axis=alt.Axis(labelColor=_INK, labelFontSize=12, labelLimit=190, minExtent=150, ticks=False, domain=False),
         ),
-        x=alt.X("open:Q", title=None, axis=None),
+        x=alt.X("open:Q", title=None, axis=None, scale=alt.Scale(domain=[0, room], nice=False)),
     )
     bars = base.mark_bar(cornerRadius=2).encode(
         color=alt.Color("severity:N", scale=alt.Scale(domain=list(_BY_SEVERITY), range=list(_BY_SEVERITY.values())), legend=None)

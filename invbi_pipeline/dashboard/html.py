@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from invbi_pipeline.dashboard.charts import codes_chart, history_chart
-from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked, written
+from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked, percent, written
 
 __all__ = ["render_html", "write_html"]
 
@@ -28,7 +28,7 @@ def render_html(dashboard: Dashboard) -> str:
     )
     env.filters["cell"] = _cell
     env.filters["ago"] = _ago
-    env.filters["percent"] = _percent
+    env.filters["percent"] = percent
     page = env.get_template("dashboard.html.j2")
     return page.render(
         d=dashboard,
@@ -61,11 +61,6 @@ def _cell(value: Any, column: Column) -> str:
     if column.kind == "hours":
         return f"{value:,.1f}"
     return str(value)
-
-
-def _percent(share: float | None) -> str:
-    """Round down: 100.0% is shown only when every number agrees."""
-    return "–" if share is None else f"{int(share * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _ago(seconds: float | None) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "Todo",
     "Tone",
     "marked",
+    "percent",
     "written",
 ]
 
@@ -202,3 +203,10 @@ def marked(state: str) -> str:
 def written(value: Any, column: Column, row: Mapping[str, Any]) -> Any:
     """Return a cell's value as it is written: units whose money is not known are `unpriced`, never 0."""
     return "unpriced" if column.kind == "money" and value is None and row.get("units") else value
+
+
+def percent(share: float | None) -> str:
+    """Return a share to a tenth of a percent; 100.0% is written only when it is whole."""
+    if share is None:
+        return "–"
+    return f"{share if share >= 1 else min(share, 0.999):.1%}"

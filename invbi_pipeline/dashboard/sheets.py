@@ -36,6 +36,7 @@ _INK: Final = {
 }
 _HEAD: Final = {"red": 0.91, "green": 0.93, "blue": 0.95}
 _PIXELS_PER_CHARACTER: Final = 7
+_MOST_RUNS: Final = 200  # of the parity history
 _OVERVIEW_WIDTHS: Final = (26, 24, 20, 20, 20, 18, 18, 14, 40)
 
 Grid = list[list[Any]]
@@ -178,7 +179,8 @@ def _dress(known: dict[str, Any], tab: Tab) -> list[dict[str, Any]]:
 def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", dashboard: Dashboard) -> list[dict[str, Any]]:
     """Requests that undress the tab (rows move from one publish to the next), then dress it and link what is to be done."""
     sheet_id, width = known["Overview"]["properties"]["sheetId"], len(_OVERVIEW_WIDTHS)
-    whole = _range(sheet_id, 0, len(overview.grid) + 50, 0, width)
+    grid = known["Overview"]["properties"]["gridProperties"]
+    whole = _range(sheet_id, 0, grid["rowCount"], 0, grid["columnCount"])
     big, bold = {"bold": True, "fontSize": 18}, {"textFormat": {"bold": True}}
     frozen = {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 2}}
     requests = [
@@ -202,17 +204,15 @@ def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", das
         link = {"link": {"uri": f"#gid={exceptions}&range=A{rows[todo.anchor]}"}}
         requests.append(_styled(_range(sheet_id, row, row + 1, 0, 1), bold))
         requests.append(_styled(_range(sheet_id, row, row + 1, 1, 2), {"textFormat": link}))
-    history, systems = overview.heads["Parity history"] + 2, overview.heads["Systems"] + 2
-    codes = overview.heads["Open findings by kind"] + 2
-    runs, kinds, channels = dashboard.history.height + 1, dashboard.codes.height + 1, dashboard.channels.height + 1
-    return [
-        *requests,
-        _formatted(_range(sheet_id, history, history + runs, 0, 1), "time"),
-        _formatted(_range(sheet_id, history, history + runs, 1, 2), "percent"),
-        _formatted(_range(sheet_id, systems, systems + channels, 3, 4), "percent"),
-        _formatted(_range(sheet_id, codes, codes + kinds, 4, 5), "money"),
-        _formatted(_range(sheet_id, codes, codes + kinds, 5, 6), "hours"),
-    ]
+    tables = {
+        "Parity history": (min(_MOST_RUNS, dashboard.history.height), {0: "time", 1: "percent"}),
+        "Systems": (dashboard.channels.height, {3: "percent"}),
+        "Open findings by kind": (dashboard.codes.height, {4: "money", 5: "hours"}),
+    }
+    for title, (height, kinds) in tables.items():
+        top = overview.heads[title] + 2
+        requests += [_formatted(_range(sheet_id, top, top + height, i, i + 1), kind) for i, kind in kinds.items() if height]
+    return requests
 
 
 def _frozen_head(sheet_id: int, width: int, columns: int) -> list[dict[str, Any]]:
@@ -288,7 +288,7 @@ def _overview(dashboard: Dashboard) -> _Overview:
     ]
     wanted = ("system", "platform", "mode", "parity", "points", "age_s", "order_lag_s", "verdict", "reason")
     kinds = dashboard.codes.select("code", "severity", "open", "units", "money", "oldest_hours")
-    history = dashboard.history.tail(200).select("ended_at", "parity", "comparable", "agreed")
+    history = dashboard.history.tail(_MOST_RUNS).select("ended_at", "parity", "comparable", "agreed")
     blocks: dict[str, tuple[list[str], list[Sequence[Any]]]] = {
         # a long sentence runs over the empty cells to its right
         "Do first": (["Severity", "What"], [line for todo in dashboard.todos for line in _todo(todo)]),

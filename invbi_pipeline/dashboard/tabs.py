@@ -122,6 +122,6 @@ def _held_by() -> pl.Expr:
     """Return the guards that do not let a correction pass, as `name: why`; a text that is no JSON stays as it is."""
     guard = pl.col("guard").fill_null("")
     one = pl.element()
-    said = one.filter(~one.str.ends_with(':"pass"')).str.replace('":"', ": ", literal=True).str.strip_chars('"')
+    said = one.filter(~one.str.ends_with(':"pass"')).str.replace(r'^"([^"]+)":"(.*)"$', "$1: $2")
     told = guard.str.extract_all(_VERDICT).list.eval(said).list.join("; ").str.replace_all('\\"', '"', literal=True)
     return pl.when(guard.str.starts_with("{")).then(told).otherwise(guard)

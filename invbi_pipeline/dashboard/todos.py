@@ -32,8 +32,7 @@ def todos(findings: pl.DataFrame, currency: str, most: int = 5) -> list[Todo]:
         .sort("rank", "symptom", *order[1:], descending=[False, False, *down[1:]], nulls_last=True)
         .group_by("subject", maintain_order=True)
         .agg(
-            pl.col("rank", "code", "severity", "suggested_action", "finding_id", "cause", "units", "system").first(),
-            pl.col("money").max(),
+            pl.col("rank", "code", "severity", "suggested_action", "finding_id", "cause", "units", "money", "system").first(),
             codes=pl.col("code").unique(maintain_order=True),
             systems=pl.col("system").unique(maintain_order=True),
         )

@@ -47,8 +47,9 @@ def test_the_overview_is_seen_without_scrolling_and_everybody_can_read_it(tmp_pa
     path = tmp_path / "dashboard.html"
     write_html(example_dashboard(), path)
     with open_page(path.as_uri(), width=1280, height=800) as page:
-        box = page.locator("ul.figures").bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] < 800
+        for part in ("ul.figures", "ol.todo", "svg >> nth=0", "svg >> nth=1"):
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] < 800, part
         found = Axe().run(page).response["violations"]
     assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == []

@@ -196,3 +196,8 @@ def test_a_code_that_begins_with_a_style_which_another_system_names_is_a_missing
     named = {"listings": [{"system": "wms", "listing_key": "AN201-RED-L", "raw_sku": "AN201-RED-L", "style": "AN201"}]}
     result = reckon(**world(stock("AN201-RED-L"), named, web({"raw_sku": "AN201-BLUE-L"}, {"raw_sku": "AN202-RED-L"})))
     assert noticed(result) == [("unmapped_listing", "1"), ("variant_missing", "0")]
+
+
+def test_a_known_variant_written_otherwise_is_no_missing_variant() -> None:
+    result = reckon(**world(stock("AB-001-XL"), web({"raw_sku": "ab_001_xl"})))
+    assert noticed(result) == [("near_miss_sku", "0"), ("unmapped_listing", "0")]

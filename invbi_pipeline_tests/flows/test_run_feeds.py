@@ -1,4 +1,4 @@
-"""An owner's feed that is cut, empty or all zero, within a whole run: told, not believed, and nobody is raised or zeroed by it."""
+"""An owner's feed that is cut, empty or all zero, within a run: told, not believed, and nobody is raised or zeroed by it."""
 
 import gzip
 from collections.abc import Callable, Iterator

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Reconciled:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reconciled]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Reconciled:
     """`invbi run --config iigf.toml`, its state kept in a folder of the test's own."""
     data = shared("data/iigf")
     folder = tmp_path_factory.mktemp("iigf")
@@ -60,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reconciled]:
     print(
         f"invbi run on the real files: {took:.1f} s, {most.ru_utime + most.ru_stime:.1f} s of CPU, {most.ru_maxrss / 1024:.0f} MB"
     )
-    yield Reconciled(
+    return Reconciled(
         Warehouse(folder / "warehouse.duckdb"), done.returncode, done.stdout + done.stderr, took, most.ru_maxrss / 1024
     )
 

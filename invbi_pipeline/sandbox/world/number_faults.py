@@ -47,10 +47,10 @@ class NumberFaults:
         return self._kit.label("drift", spot, change, direction="up" if up else "down")
 
     def channel_stockout(self, options: Options) -> Planted:
-        """Somebody sets a number to 0 while another channel sells the sku."""
+        """Somebody sets the only number a channel has of a sku (no pack of it, no other place) to 0 while another sells it."""
 
         def sold_elsewhere(system: System, listing: Listing) -> bool:
-            return len(system.points(listing)) == 1 and any(
+            return len(system.points(listing)) == len(system.by_sku[listing.sku]) == 1 and any(
                 other.number(twin, place) > 0
                 for other in self._kit.business.channels()
                 if other is not system

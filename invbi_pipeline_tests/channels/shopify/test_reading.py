@@ -8,6 +8,7 @@ import httpx
 import polars as pl
 import pytest
 
+from invbi_pipeline.channels.protocol import Forgetful
 from invbi_pipeline.channels.shopify import channel as shopify_channel
 from invbi_pipeline.channels.shopify.facts import FACTS
 from invbi_pipeline.config import SystemConfig
@@ -249,3 +250,11 @@ def test_a_configured_order_lag_is_read_back_twice_as_far() -> None:
     config = SystemConfig(platform="shopify", roles=(Role.SELLS,), account="a.myshopify.com", order_lag_s=3600)
     channel = shopify_channel.ShopifyChannel("uk", config, {"token": "t"}, clock=HandClock(), rng=random.Random(1))
     assert channel.facts.overlap == timedelta(hours=2)
+
+
+def test_a_listing_that_was_deleted_is_gone_when_asked_for_and_a_draft_is_not(shop: Shop) -> None:
+    deleted, draft = shop.item("A"), shop.item("B")
+    shop.account.set_status(deleted, "deleted")
+    shop.account.set_status(draft, "inactive")
+    assert isinstance(shop.channel, Forgetful)
+    assert asyncio.run(shop.channel.gone([deleted, draft])) == {deleted}

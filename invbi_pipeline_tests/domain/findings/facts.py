@@ -13,7 +13,7 @@ from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 
 __all__ = [
     "KEY", "NOW", "at", "batches", "candidates", "corrections", "effects", "evidence", "feeds", "found", "listings", "offers",
-    "one", "points", "positions", "refused", "reservations", "values",
+    "one", "points", "positions", "refused", "reservations", "systems", "values",
 ]  # fmt: skip
 
 NOW: Final = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -99,6 +99,10 @@ def listings(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def values(*rows: dict[str, Any]) -> pl.DataFrame:
     return _frame(VALUES, rows, {"system": "web", "listing_key": "L1", "sku": "MUG-RED", "price": 2.5})
+
+
+def systems(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.SYSTEMS, rows, {"system": "web", "platform": "shopify", "counts": True, "sells": True})
 
 
 def refused(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -68,3 +68,22 @@ def test_a_change_that_our_own_push_wiped_is_still_told() -> None:
 def test_nothing_found_is_no_drift_whatever_is_unexplained() -> None:
     late_order = {"reported": 4, "state": "drifted", "unexplained": -1, "judged": False}
     assert found(FindingInputs(points=points(late_order, {**KEY, "listing_key": "L2"}), effects=effects({}))).is_empty()
+
+
+def test_an_order_that_did_not_move_a_number_that_stands_was_not_applied() -> None:
+    stands = {**LOWERED, "reported": 8, "unexplained": 3, "confirmed": 3, "found": 3, "stuck": 1}
+    inputs = FindingInputs(points=points(stands), effects=effects({"units": -3}))
+    assert one(inputs, "drift")["cause"].endswith("is 3 higher than it should be: the sale o1 of 09:07 was not applied.")
+    assert found(inputs).filter(code="duplicate_event").is_empty()
+
+
+def test_the_number_of_a_frozen_listing_did_not_drift() -> None:
+    codes = found(FindingInputs(points=points({**LOWERED, "stuck": 2})))["code"].to_list()
+    assert "frozen_listing" in codes
+    assert "drift" not in codes
+
+
+def test_a_refused_push_planned_from_the_look_that_saw_the_change_explains_nothing() -> None:
+    refused = corrections({"state": "rejected", "from_qty": 2, "shown": 2, "target": 5, "sent_at": at(10), "verified_at": None})
+    row = one(FindingInputs(points=points(LOWERED), corrections=refused), "drift")
+    assert evidence(row)["how"] == "foreign"

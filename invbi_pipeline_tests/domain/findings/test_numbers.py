@@ -3,7 +3,18 @@ from typing import Any
 import pytest
 
 from invbi_pipeline.domain.findings import FindingInputs
-from invbi_pipeline_tests.domain.findings.facts import at, evidence, found, offers, one, points, positions, reservations, values
+from invbi_pipeline_tests.domain.findings.facts import (
+    at,
+    evidence,
+    found,
+    offers,
+    one,
+    points,
+    positions,
+    reservations,
+    systems,
+    values,
+)  # fmt: skip
 
 HIGH = {"reported": 8, "state": "push_due", "gap_looks": 2}
 LOW = {"reported": 2, "state": "push_due", "gap_looks": 2}
@@ -93,3 +104,11 @@ def test_orders_that_one_place_lacks_and_others_have_are_not_oversold() -> None:
 def test_a_sku_that_no_channel_lists_is_told_without_a_system() -> None:
     inputs = FindingInputs(positions=positions({"free": -1, "available": -1}), reservations=reservations({"units": 6}))
     assert (one(inputs, "oversold")["system"], one(inputs, "oversold")["units"]) == ("", 1)
+
+
+def test_a_channel_that_counts_the_stock_itself_sells_it_too() -> None:
+    hub = {"system": "hub", "listing_key": "H1", "state": "counted"}
+    inputs = FindingInputs(points=points(ZERO, hub), systems=systems({"system": "hub", "sells": True}))
+    assert one(inputs, "channel_stockout")["cause"].endswith("and hub offers 5.")
+    erp = FindingInputs(points=points(ZERO, hub), systems=systems({"system": "hub", "sells": False}))
+    assert found(erp)["code"].to_list() == ["undersell"]

@@ -77,3 +77,11 @@ def test_a_push_after_which_something_else_is_read_is_mismatched() -> None:
 @pytest.mark.parametrize("state", ["planned", "approved", "sending", "verified"])
 def test_a_correction_on_its_way_is_no_finding(state: str) -> None:
     assert _told({"state": state}) == []
+
+
+def test_a_push_after_which_the_very_same_wrong_number_is_read_was_lost() -> None:
+    assert _told({"state": "mismatched", "read_back": 8, "verified_at": None}) == ["push_unverified"]
+
+
+def test_a_push_whose_number_is_read_is_not_unverified_because_its_flight_goes_on() -> None:
+    assert _told({"state": "accepted", "verified_at": None}, {"reported": 5, "in_flight": 1}) == []

@@ -164,3 +164,18 @@ def test_the_demos_plan_is_carried_out_by_its_end(preset: str, tmp_path: Path) -
     labels = {planted.label for planted in world.planter.planted}
     assert labels >= {"drift", "channel_stockout", "second_writer", "frozen_listing", "push_failed", "relisted", "oversold"}
     assert set(world.planter.skipped) <= ({"ledger_untied", "bad_rows"} if preset == "shopify_hub" else set())
+
+
+def test_a_second_writer_leaves_a_push_alone_for_a_minute_and_is_back_before_the_next_look(world: World) -> None:
+    planted = world.planter.plant("second_writer")
+    world.advance(100)
+    world.business.systems[planted.system].account.type_over(planted.listing_key, planted.location_key, 1)
+    world.advance(75)
+    assert _number(world, planted) == 1
+    world.advance(200)
+    assert _number(world, planted) == int(planted.detail["sets"])
+
+
+def test_a_fault_can_be_kept_to_a_platform(world: World) -> None:
+    platforms = {world.business.systems[world.planter.plant("drift", platform="amazon").system].platform for _ in range(5)}
+    assert platforms == {"amazon"}
