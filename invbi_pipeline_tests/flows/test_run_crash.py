@@ -110,8 +110,13 @@ def test_it_may_end_at_any_step(stage: Rehearsal) -> None:
     for n in range(1, steps, 9):
         _work(stage)
         wrote = len(stage.wire.requests)
-        stage.killed(lambda passed, step, n=n: passed == n)
+        stage.killed(_after(n))
         _completed(stage, wrote)
+
+
+def _after(n: int) -> Callable[[int, str], bool]:
+    """End the process at its n-th step, whatever it is."""
+    return lambda passed, step: passed == n
 
 
 def _all_steps(stage: Rehearsal) -> list[str]:

@@ -90,7 +90,7 @@ class Broken:
     findings_after: pl.DataFrame
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES.keys())
+@pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
 def broken(request: pytest.FixtureRequest, stage: Rehearsal) -> Broken:
     case: Case = request.param
     warehouse = Warehouse(stage.folder / "warehouse.duckdb")
