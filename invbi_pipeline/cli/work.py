@@ -16,7 +16,7 @@ from invbi_pipeline.cli.reading import at_or_above
 from invbi_pipeline.config import load_config
 from invbi_pipeline.domain.guards import holding
 from invbi_pipeline.domain.words import CorrectionState, FindingState, Severity
-from invbi_pipeline.errors import ConfigError, InvbiError
+from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.flows.context import Context, SystemClock, open_context, open_stores
 from invbi_pipeline.flows.prove import prove
 from invbi_pipeline.flows.push import PushResult, push, recover
@@ -59,7 +59,10 @@ def run_run(path: Path, *, dry_run: bool, fail_on: Severity | None, fmt: Format)
 
     with Bars() as bars:
         result, findings = asyncio.run(work(bars))
-    print_run(result, fmt)
+    if dry_run and fmt is Format.CSV:
+        emit(result.planned.corrections, fmt)
+    else:
+        print_run(result, fmt, with_plan=dry_run)
     if dry_run and fmt is Format.TABLE:
         out.print("\nWould be sent" if result.planned.corrections.height else "\nNothing would be sent.")
         print_corrections(result.planned.corrections, 50)
@@ -77,10 +80,11 @@ def _exit(result: RunResult, *, findings_failed: bool) -> int:
     return Exit.FINDINGS if findings_failed else Exit.DONE
 
 
-def print_run(result: RunResult, fmt: Format) -> None:
-    """Print a run: one JSON line, or what a person wants to know."""
+def print_run(result: RunResult, fmt: Format, *, with_plan: bool = False) -> None:
+    """Print a run: one JSON line (`with_plan`: with every correction in it), or what a person wants to know."""
     if fmt is not Format.TABLE:
-        sys.stdout.write(json.dumps(_plain(result), default=str) + "\n")
+        plan = {"corrections": result.planned.corrections.to_dicts()} if with_plan else {}
+        sys.stdout.write(json.dumps({**_plain(result), **plan}, default=str) + "\n")
         return
     for name, one in result.ingested.systems.items():
         mark = "ok" if one.status == "ok" else one.status
@@ -211,6 +215,7 @@ def run_push(path: Path, *, systems: Sequence[str] | None, dry_run: bool, fmt: F
 
 def _approved(ctx: Context, systems: Sequence[str] | None) -> pl.DataFrame:
     if unknown := sorted(set(systems or ()) - set(ctx.config.systems)):
-        raise InvbiError(f"No system is called {unknown[0]!r}; there are {', '.join(ctx.config.systems)}.")
+        known = ", ".join(ctx.config.systems)
+        raise ConfigError(f"No system is called {unknown[0]!r}.", [("--system", f"one of {known}", "correct its spelling")])
     waiting = ctx.state.outbox.in_state(CorrectionState.APPROVED)
     return waiting if systems is None else waiting.filter(pl.col("system").is_in(list(systems)))

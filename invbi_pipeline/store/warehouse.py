@@ -46,9 +46,12 @@ class Database:
     def query(self, sql: str, params: Params = None) -> pl.DataFrame:
         """Run one SELECT and return its rows. `params` fill `?` (a sequence) or `$name` (a mapping).
 
-        Whole numbers come back as Int64, times as UTC; an interval, which frames have no type for, as its seconds.
+        Whole numbers come back as Int64, times as UTC; an interval, which frames have no type for, as its seconds. Raises
+        duckdb's own errors, `InvalidInputException` for a text that returns no rows.
         """
-        found = self._connection.sql(sql, params=params)
+        found: duckdb.DuckDBPyRelation | None = self._connection.sql(sql, params=params)
+        if found is None:
+            raise duckdb.InvalidInputException("This returns no rows: write one SELECT.")
         columns = [_plain(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
         made = pl.from_arrow(found.project(", ".join(columns)).to_arrow_table())
         assert isinstance(made, pl.DataFrame)

@@ -19,6 +19,9 @@ _SET_NOTHING = "\n[guards]\nmax_change_units = 0\n"
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """A retailer that has been looked at once."""
     with rehearsal(tmp_path_factory.mktemp("cli_run"), skus=24, history_days=2, faults=False, live=True) as stage:
+        # Nobody waits for a number to show, and a shop that is shut at this hour of the night is not taken for a broken feed.
+        impatient = "visibility_lag_s = 1.0\nmax_age_s = 172800.0\nplatform"
+        stage.path.write_text(stage.path.read_text().replace("\nplatform", f"\n{impatient}"))
         said = invbi("run", "--config", stage.path)
         assert said.code == 0, said.err
         assert "comparable numbers agree" in said.out
@@ -73,7 +76,7 @@ def test_a_dry_run_prints_what_a_run_then_sends(stage: Rehearsal) -> None:
 
 
 def test_a_dry_run_prints_its_plan_as_a_table_and_as_csv(stage: Rehearsal) -> None:
-    stage.damage("warehouse", 1, most=1)
+    stage.damage("warehouse", 1)
     table = invbi("run", "--config", stage.path, "--dry-run")
     rows = invbi("run", "--config", stage.path, "--dry-run", "--format", "csv").table()
     assert rows
@@ -117,7 +120,7 @@ def test_a_plan_that_a_guard_holds_exits_4_before_anything_else(stage: Rehearsal
     assert len(stage.door.writes) == written
     assert waiting.code == 4
     assert {row["state"] for row in waiting.lines()} == {"held"}
-    assert all("max_change" in row["guard"] for row in waiting.lines())
+    assert all("very large" in json.loads(row["guard"])["change_units"] for row in waiting.lines() if row["kind"] == "set")
 
 
 def test_nothing_is_pushed_that_waits_for_a_person(stage: Rehearsal) -> None:
