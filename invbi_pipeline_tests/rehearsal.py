@@ -111,11 +111,12 @@ class _FusedWarehouse(Warehouse):
 
 
 class Sent(httpx.AsyncBaseTransport):
-    """The way to the emulators; keeps what reached them. Each request passes the fuse before it leaves and after it was done."""
+    """The way to the emulators; keeps what reached them and what they said. Each request passes the fuse twice."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._inner = httpx.ASGITransport(app)
         self.requests: list[httpx.Request] = []
+        self.answers: list[bytes] = []
         self.fuse = Fuse()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -123,6 +124,7 @@ class Sent(httpx.AsyncBaseTransport):
         self.fuse(f"{kind}: leaving")
         self.requests.append(request)
         response = await self._inner.handle_async_request(request)
+        self.answers.append(await response.aread())
         self.fuse(f"{kind}: carried out")
         return response
 
@@ -146,7 +148,7 @@ def _writes(request: httpx.Request) -> bool:
 
 
 def changes(requests: Iterable[httpx.Request]) -> Counter[tuple[str, ...]]:
-    """Return how often each number was written, or each movement posted: (system, listing, location, reference)."""
+    """Return how often each change was asked for: (system, listing, location, from what to what, or the movement's reference)."""
     return Counter(change for request in requests if _writes(request) for change in _changes(request))
 
 
@@ -154,12 +156,13 @@ def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
     system, *path = request.url.path.strip("/").split("/")
     body = json.loads(request.content)
     if request.method == "PATCH":
-        yield system, unquote(path[-1]), "", ""
+        yield system, unquote(path[-1]), "", json.dumps(body["patches"])
     for row in _rows(body):
         if "inventoryItemId" in row:
-            yield system, row["inventoryItemId"], row.get("locationId", ""), str(row.get("referenceDocumentUri", ""))
+            change = f"{row.get('changeFromQuantity')} {row.get('quantity', row.get('delta'))}"
+            yield system, row["inventoryItemId"], row["locationId"], change
         elif "catalog_object_id" in row:
-            yield system, row["catalog_object_id"], row["location_id"], row.get("reference_id", "")
+            yield system, row["catalog_object_id"], row["location_id"], row.get("reference_id", row["quantity"])
 
 
 def _rows(value: Any) -> Iterator[dict[str, Any]]:
@@ -225,6 +228,7 @@ class Rehearsal:
     secrets: dict[str, str]
     address: str
     door: "Door"
+    sheets: SheetsService
     results: list[RunResult] = field(default_factory=list)
 
     @asynccontextmanager
@@ -289,13 +293,12 @@ class Rehearsal:
                 return True
         return False
 
-    def sell_over_the_counter(self, channel: str, place: str, units: int = 1) -> str:
-        """Let a shopper buy at a channel's own counter in a shop. Return the sku."""
+    def sell(self, channel: str, place: str, units: int = 1, *, pos: bool = False) -> str:
+        """Let a shopper buy what lies at a place, over the counter there (`pos`) or by mail. Return the sku."""
         system, shelves = self.world.business.systems[channel], self.world.business.shelves
-        listing = next(
-            one for one in system.listings.values() if one.units == 1 and shelves.book.get((place, one.sku), 0) > units + 5
-        )
-        self.world.shoppers.place_order(system, place, [(listing, units)], pos=True)
+        singles = (one for one in system.listings.values() if one.units == 1 and not one.platform_fulfilled)
+        listing = next(one for one in singles if shelves.book.get((place, one.sku), 0) > units + 5)
+        self.world.shoppers.place_order(system, place, [(listing, units)], pos=pos)
         return listing.sku
 
     def export(self) -> None:
@@ -333,12 +336,13 @@ def rehearsal(
     kept = dict(os.environ)
     with serving(door) as address:
         world = presets.build(preset, seed, skus, address, folder, clock, history_days=history_days, faults=faults)
-        app = door.app = create_app(world, SheetsService(clock, sheets_token(world)).app)
+        sheets = SheetsService(clock, sheets_token(world))
+        app = door.app = create_app(world, sheets.app)
         path, secrets = presets.write_config(world, folder), presets.secrets(world)
         os.environ.update(secrets)
         try:
             time = SystemClock() if live else WorldTime(world)
-            yield Rehearsal(world, folder, path, load_config(path), time, Sent(app), secrets, address, door)
+            yield Rehearsal(world, folder, path, load_config(path), time, Sent(app), secrets, address, door, sheets)
         finally:
             os.environ.clear()
             os.environ.update(kept)

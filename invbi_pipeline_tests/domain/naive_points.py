@@ -187,7 +187,7 @@ def add_look(
     streak: Streak, at: datetime, u: int, gap: int, since: datetime | None, push_at: datetime | None, old: bool
 ) -> Streak:
     """The two-look rule. `old`: the base has moved since this look, so that it says nothing of the present."""
-    pushed = push_at is not None and streak.at is not None and streak.at < push_at <= at
+    pushed = push_at is not None and streak.at is not None and streak.at <= push_at <= at
     again = streak.looks > 0 and u != 0 and sign(u) == sign(streak.u) and not pushed
     result = replace(streak, at=at if streak.at is None else max(at, streak.at))
     if not old:
@@ -224,7 +224,10 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         push_at = base.sent_at if base else None
         if verdict.u and moved and push_at is not None and push_at >= kept.at:
             found = verdict.u
+        known = streak.confirmed
         streak = add_look(streak, kept.at, verdict.u, kept.gap - kept.u + verdict.u, kept.since, push_at, moved)
+        if streak.confirmed and not known:
+            found = streak.confirmed
         if flights and verdict.fits and verdict.rank < len(flights) and kept.at > flights[-1].sent_at + vis:
             lost_at_look = True
         kept = None
@@ -263,13 +266,15 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         elif v.rank < len(flights) and v.fits and late and (complete or lost_at_look):
             end = "not_landed"
         elif not v.fits and late and misfits:
-            end = "mismatched"
+            end = "unmoved" if base is not None and look.seen == newest.shown else "mismatched"
         else:
             end = "still"
     ends = {}
     for rank, f in enumerate(flights, 1):
         if end in ("", "still"):
             ends[f.name] = "still"
+        elif end == "unmoved":
+            ends[f.name] = "not_landed"
         elif end == "not_landed" and rank >= v.rank:
             ends[f.name] = "verified" if rank == v.rank else "not_landed"
         else:

@@ -199,6 +199,25 @@ def test_a_lost_push_is_not_called_lost_before_the_orders_are_complete() -> None
     assert story.base["lost"] == 1
 
 
+def test_a_push_over_a_drifted_number_that_stays_as_it_was_is_lost_and_not_overwritten() -> None:
+    story = Story().agreed(10)
+    for minute in (5, 10):
+        story.look(7, offer=10, minute=minute, complete=minute)
+    story.send(minute=11)
+    for minute in (12, 17):
+        point = story.look(7, offer=10, minute=minute, complete=minute)
+    assert point["ends"] == {"c1": "not_landed"}
+    assert (story.base["base"], story.base["lost"], point["unexplained"], point["found"]) == (10, 1, -3, -3)
+
+
+def test_two_looks_that_agree_only_once_the_feed_caught_up_are_found_though_our_lowering_made_the_number_right() -> None:
+    story = Story().agreed(10)
+    story.look(13, offer=10, minute=5, complete=0)
+    story.look(13, offer=10, minute=10, complete=5)
+    point = story.look(10, offer=10, minute=15, complete=12)
+    assert (point["state"], point["found"]) == ("agreed", 3)
+
+
 def test_an_older_observation_is_never_compared_with_a_newer_base() -> None:
     story = Story().agreed(10)
     story.look(9, offer=9, minute=10, complete=10)

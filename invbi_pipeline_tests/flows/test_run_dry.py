@@ -35,7 +35,7 @@ def dry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dry]:
         stage.world.advance(3600)
         stage.run()
         stage.damage("warehouse", 4)
-        stage.sell_over_the_counter("shopify_uk", "soho")
+        stage.sell("shopify_uk", "soho", pos=True)
         stage.world.advance(120)
         before, digest, sent = stage.numbers(), stage.world.digest, len(stage.wire.writes())
         told = stage.run(dry_run=True)

@@ -24,7 +24,8 @@ def step(looks: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
     """
     both = looks.join(judged, on="pid", how="full", coalesce=True)
     is_judged = pl.col("at").is_not_null()
-    push_between = ((pl.col("push_at") > pl.col("judged_at")) & (pl.col("push_at") <= pl.col("at"))).fill_null(value=False)
+    # platforms state whole seconds: a push of the same second was planned from that look
+    push_between = ((pl.col("push_at") >= pl.col("judged_at")) & (pl.col("push_at") <= pl.col("at"))).fill_null(value=False)
     push_since = (pl.col("push_at") >= pl.col("at")).fill_null(value=False)
     again = (pl.col("looks").fill_null(0) > 0) & (_sign("u") == _sign("unexplained")) & (pl.col("u") != 0) & ~push_between
     gap_again = (pl.col("gap_looks").fill_null(0) > 0) & (_sign("g") == _sign("gap")) & ~push_between

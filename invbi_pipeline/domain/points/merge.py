@@ -36,7 +36,14 @@ def merge(inputs: MergeInputs, now: datetime, run_id: str) -> MergeResult:
     chosen = choose(tried)
     held = withholding.remaining(bases, flying, effects)
 
+    before = looks.select("pid", known_before=pl.col("confirmed") != 0)
     looks, taken_late, caught_up = _judge_kept(looks, chosen, unjudged, bases)
+    # two looks agree only now that the feed has caught up, and our own push may have put the number right meanwhile
+    agreed_late = (
+        looks.join(before, on="pid", how="left")
+        .filter((pl.col("confirmed") != 0) & ~pl.col("known_before").fill_null(value=False))
+        .select("pid", units="confirmed", since="since", at="first_at")
+    )
     view = one_row_a_point(points, bases, flying, looks, tried, chosen, held)
     view = view.with_columns(new_listing=pl.col("system").is_in(inputs.bases["system"].unique().implode()))
     settled = settling.outcomes(view.filter("compared"))
@@ -50,7 +57,7 @@ def merge(inputs: MergeInputs, now: datetime, run_id: str) -> MergeResult:
     view, bases_now = deciding.carry(view, bases_now)
     looks = judging.step(looks, deciding.judged_now(view, bases_now))
     looks = judging.clear(looks, settled.filter(pl.col("move").is_in(["full", "converged", "first"])))
-    view = deciding.decide(view, looks, bases_now, pl.concat([taken_late, taken]), caught_up)
+    view = deciding.decide(view, looks, bases_now, pl.concat([taken_late, taken, agreed_late]), caught_up)
 
     fresh, fresh_lists = remembering.to_keep(view, tried, own)
     unjudged_now = judging.remember(unjudged, caught_up, fresh)

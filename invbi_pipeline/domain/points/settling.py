@@ -24,6 +24,9 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     That a push did not land is said only once the order feed is complete: a push that landed and was followed by a sale nobody
     has seen yet can look just like it, and pushing again would sell that unit twice.
 
+    Two judged looks that fit no candidate and read the very number the push was to mend say that it was lost (`unmoved`: the
+    base stays and goes on counting lost pushes); any other such number says that somebody wrote over it (`mismatched`).
+
     `move`: full (the number is the base and contains all that was stamped before the look and is known), converged (all that
     the platform stamped up to the look), candidate (a flight ended otherwise: the candidate read is the base), first.
     """
@@ -37,6 +40,8 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
         (pl.col("looks_before") >= 2) & (pl.col("looks_previous_at") > after)
     )
     on_newest = pl.col("rank") == pl.col("newest")
+    # the very number that the push was to mend: it was lost, and nobody wrote over it
+    unmoved = (pl.col("seen") == pl.col("newest_shown")).fill_null(value=False)
     outcome = (
         pl.when(~flying)
         .then(None)
@@ -44,6 +49,8 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("verified"))
         .when((pl.col("rank") < pl.col("newest")) & fits & late & (pl.col("complete") | pl.col("lost_at_look")))
         .then(pl.lit("not_landed"))
+        .when(~fits & late & misfits.fill_null(value=False) & pl.col("known") & unmoved)
+        .then(pl.lit("unmoved"))
         .when(~fits & late & misfits.fill_null(value=False))
         .then(pl.lit("mismatched"))
         .otherwise(pl.lit("still"))
@@ -75,6 +82,8 @@ def flight_ends(flying: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
     outcome = (
         pl.when(pl.col("outcome").is_null() | (pl.col("outcome") == "still"))
         .then(pl.lit("still"))
+        .when(pl.col("outcome") == "unmoved")
+        .then(pl.lit("not_landed"))
         .when((pl.col("outcome") == "not_landed") & (pl.col("rank") > chosen))
         .then(pl.lit("not_landed"))
         .when((pl.col("outcome") == "not_landed") & (pl.col("rank") == chosen))
@@ -167,10 +176,12 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         ) & pl.col("old_base").is_not_null(),
     )  # fmt: skip
     unchanged = same.filter("same").select("pid")
+    unmoved = settled.filter(pl.col("outcome") == "unmoved").select("pid")
     return pl.concat(
         [
             fresh.join(unchanged, on="pid", how="anti"),
             bases.join(unchanged, on="pid").select(fresh.columns),
+            bases.join(unmoved, on="pid").with_columns(pl.col("lost") + 1).select(fresh.columns),
         ]
     )
 

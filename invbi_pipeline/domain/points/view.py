@@ -32,6 +32,7 @@ def one_row_a_point(
     newest = flying.group_by("pid").agg(
         newest=pl.col("rank").max(),
         newest_at=pl.col("sent_at").sort_by("rank").last(),
+        newest_shown=pl.col("shown").sort_by("rank").last(),
         last_send_ended=pl.col("send_ended_at").max(),
         in_flight=pl.len().cast(pl.Int64),
     )
