@@ -92,7 +92,7 @@ async def ingest(ctx: Context, run_id: str, systems: Iterable[str] | None = None
         takes = dict(zip(chosen, await asyncio.gather(*(_read(ctx, run_id, name, cursors) for name in chosen)), strict=True))
     finally:
         await ready
-    return await asyncio.to_thread(_settle, ctx, run_id, takes, cursors)
+    return await asyncio.to_thread(_settled, ctx, run_id, takes, cursors)
 
 
 def land_points(ctx: Context, run_id: str, reading: Reading, system: str) -> pl.DataFrame:
@@ -189,6 +189,11 @@ def _nothing_new(reading: Reading) -> Reading:
 def _since(cursor: Cursor, dataset: Dataset, now: datetime) -> str:
     due = cursor.full_at is None or now - cursor.full_at >= _FULL_EVERY
     return "" if due and dataset in (Dataset.STOCK, Dataset.LISTINGS, Dataset.LOCATIONS) else cursor.cursor
+
+
+def _settled(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapping[tuple[str, str], Cursor]) -> IngestResult:
+    with ctx.warehouse.held():
+        return _settle(ctx, run_id, takes, cursors)
 
 
 def _settle(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapping[tuple[str, str], Cursor]) -> IngestResult:

@@ -33,10 +33,11 @@ async def prove(ctx: Context, run_id: str) -> Compared:
     lags = [_visibility_s(ctx, system) for system in flying["system"].unique()]
     await ctx.clock.sleep(max((lag + _BEYOND_S for lag in lags if lag <= _LONGEST_WAIT_S), default=0.0))
     await asyncio.gather(*(_read_back(ctx, run_id, str(name), flying) for name in flying["system"].unique().sort()))
-    stage(ctx)
-    if settle_posts(ctx, flying):  # what the owner's book now contains changes what may be sold; a channel's own number does not
-        derive_truth(ctx)
-    return compare(ctx, run_id)
+    with ctx.warehouse.held():
+        stage(ctx)
+        if settle_posts(ctx, flying):  # what the owner's book now contains changes what may be sold; a channel's number does not
+            derive_truth(ctx)
+        return compare(ctx, run_id)
 
 
 def _visibility_s(ctx: Context, system: str) -> float:

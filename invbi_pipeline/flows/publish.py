@@ -58,9 +58,10 @@ async def publish(ctx: Context, *, sheet: bool = True) -> Published:
 
     A renderer that fails never stops the others: its reason is in `Published.troubles`.
     """
-    run_models(ctx.warehouse, ["mart"])
     business, wanted = ctx.config.business, ctx.config.publish
-    shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
+    with ctx.warehouse.held():
+        run_models(ctx.warehouse, ["mart"])
+        shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
     places: list[str] = []
     troubles: dict[str, str] = {}
     folder: Path = ctx.config.data

@@ -56,22 +56,25 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
     run_id, started = ctx.new_id(), ctx.clock.now()
     recover(ctx)
     ingested = await ingest(ctx, run_id)
-    stage(ctx)
-    settle_posts(ctx, ctx.state.outbox.open_flights())  # of an earlier run
-    derive_truth(ctx)
-    before = after = compare(ctx, run_id)
-    open_now = note_findings(ctx, run_id)
-    planned = plan(ctx, run_id, dry_run=dry_run)
+    with ctx.warehouse.held():
+        stage(ctx)
+        settle_posts(ctx, ctx.state.outbox.open_flights())  # of an earlier run
+        derive_truth(ctx)
+        before = after = compare(ctx, run_id)
+        open_now = note_findings(ctx, run_id)
+        planned = plan(ctx, run_id, dry_run=dry_run)
     pushed = PushResult()
     if not dry_run:
         pushed = await push(ctx)
         if pushed.sent:
             after = await prove(ctx, run_id)
-        note_corrections(ctx, started)
-    if planned.corrections.height:  # what was held, refused or proved is news
-        open_now = note_findings(ctx, run_id)
     code = exit_code(ingested, planned.states)
-    record(ctx, run_id, started, after, code)
+    with ctx.warehouse.held():
+        if not dry_run:
+            note_corrections(ctx, started)
+        if planned.corrections.height:  # what was held, refused or proved is news
+            open_now = note_findings(ctx, run_id)
+        record(ctx, run_id, started, after, code)
     published = await publish(ctx, sheet=sheet) if publishing else Published()
     tell(ctx, open_now)
     if publishing:

@@ -140,15 +140,28 @@ class Warehouse:
         if outer is not None:
             yield outer
             return
+        with self.held():
+            yield from self._step(self._mine.connection)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file over several steps that follow one another without a wait: each is still a transaction of its own.
+
+        Opening and closing the file costs more than a small step does. Raises `StoreBusy` as `open` does.
+        """
+        if getattr(self._mine, "connection", None) is not None:
+            yield
+            return
         if not _TURN.acquire(timeout=self.wait_s):
             raise StoreBusy(
                 f"Another step of this process kept {self.path} for more than {self.wait_s:g} s. Nothing was changed."
             )
         try:
-            connection = self._connect()
+            connection = self._mine.connection = self._connect()
             try:
-                yield from self._step(connection)
+                yield
             finally:
+                self._mine.connection = None
                 connection.close()
         finally:
             _TURN.release()
