@@ -34,6 +34,7 @@ class Context:
     searches: dict[tuple[str, str], Search] = field(default_factory=dict)
     steps: dict[tuple[str, int], Any] = field(default_factory=dict)  # the executor's notes on each field of the document
     search_notes: list[dict[str, Any]] = field(default_factory=list)
+    parts: dict[str, dict[int, Any]] = field(default_factory=dict)  # of orders, by kind and id: one walk serves a whole `nodes`
 
     def search(self, query: str, fields: Fields, info: GraphQLResolveInfo) -> Search:
         """Parse a query once, and note it for `extensions.search`."""

@@ -124,8 +124,9 @@ def _part(kind: str, attribute: str) -> Callable[[Context, str], Any]:
     """Look up a part of some order by its own global id."""
 
     def look_up(context: Context, global_id: str) -> Any:
-        key = key_of(global_id, kind)
-        return next((part for order in readable_orders(context) for part in getattr(order, attribute) if part.id == key), None)
+        if kind not in context.parts:
+            context.parts[kind] = {part.id: part for order in readable_orders(context) for part in getattr(order, attribute)}
+        return context.parts[kind].get(key_of(global_id, kind) or 0)
 
     return look_up
 
