@@ -23,7 +23,7 @@ demo: $(STAMP)  ## the whole loop on an emulated retailer, in a folder of its ow
 	$(BIN)/invbi demo $(ARGS)
 
 test: $(STAMP) lint  ## lint, types and every test but the slow ones
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 slow: $(STAMP)  ## the tests marked slow
 	$(BIN)/python -m pytest -q -m slow $(ARGS)

@@ -8,8 +8,6 @@ import pytest
 
 from invbi_pipeline_tests.rehearsal import Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("law_9")
-
 # What the emulated platforms plant in every order's buyer and recipient fields.
 PERSONAL = (b"Private", b"@buyers.example", b"+44 7700 900", b"Sheffield", b"192.0.2.")
 

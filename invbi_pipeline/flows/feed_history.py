@@ -35,9 +35,16 @@ _SILENCE: Final = """
 WITH told AS (
     SELECT system, stamped_at AS moved_at FROM raw.effects WHERE stamped_at > $since
     UNION SELECT system, occurred_at FROM raw.movements WHERE occurred_at > $since
+    UNION SELECT system, CAST(json_extract_string(metrics, '$.newest_change') AS TIMESTAMP WITH TIME ZONE) AS newest
+        FROM raw.batches WHERE verdict = 'believed' AND newest > $since
 ),
-gaps AS (SELECT system, moved_at - lag(moved_at) OVER (PARTITION BY system ORDER BY moved_at) AS gap FROM told)
-SELECT system, CAST(epoch(max(gap)) AS BIGINT) AS seconds FROM gaps GROUP BY system
+gaps AS (SELECT system, moved_at, moved_at - lag(moved_at) OVER (PARTITION BY system ORDER BY moved_at) AS gap FROM told)
+SELECT
+    system,
+    -- less than a week says nothing of the quiet hours to come: a night without orders is no silence
+    CAST(epoch(greatest(max(gap), CASE WHEN max(moved_at) - min(moved_at) < INTERVAL 7 DAY THEN INTERVAL 12 HOUR END)) AS BIGINT)
+        AS seconds
+FROM gaps WHERE gap IS NOT NULL GROUP BY system
 """
 
 
@@ -68,7 +75,7 @@ def histories(database: Database, batches: Mapping[str, Sequence[Batch]], now: d
             stock_read_at=read_at.get("stock"),
             orders_read_at=read_at.get("orders"),
             newest_change=max((at for at in mine["newest_change"].to_list() if at is not None), default=None),
-            longest_silence=timedelta(seconds=silence.get(name) or 0),
+            longest_silence=timedelta(seconds=silence[name]) if name in silence else None,
             others_moved_at=max(others, default=None),
             listings=listings.get(name, 0),
             observations=observations.filter(pl.col("system") == name),

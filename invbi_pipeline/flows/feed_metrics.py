@@ -63,7 +63,7 @@ class History:
     stock_read_at: datetime | None  # platform's clock at the last believed stock sweep
     orders_read_at: datetime | None
     newest_change: datetime | None  # platform's clock
-    longest_silence: timedelta  # between two of its own changes lately
+    longest_silence: timedelta | None  # between two of its own changes lately; null: it has no rhythm that is known
     others_moved_at: datetime | None  # newest change of any other system, on our clock
     listings: int  # known, not deleted
     observations: pl.DataFrame  # system, listing_key, location_key, quantity (known only), changed_at
@@ -185,9 +185,10 @@ def _echo(made: Metrics, batch: Batch, all_of_it: Sequence[Batch], history: Hist
 def _silence(made: Metrics, batch: Batch, all_of_it: Sequence[Batch], history: History, max_age_s: float) -> None:
     """How long ago its newest change was, counted to our clock: an export that stopped states an old time of its own."""
     told = [at for at in (newest_change(all_of_it), history.newest_change) if at is not None]
-    if batch.platform_time is None or history.stock_read_at is None or history.others_moved_at is None:
+    usual = history.longest_silence
+    if batch.platform_time is None or history.stock_read_at is None or history.others_moved_at is None or usual is None:
         return
-    limit = max(2 * history.longest_silence, timedelta(seconds=max_age_s), _QUIET_AT_LEAST)
+    limit = max(2 * usual, timedelta(seconds=max_age_s), _QUIET_AT_LEAST)
     if batch.ended_at - history.others_moved_at < limit / 2:
         made.silent_s = round((batch.ended_at - max(told, default=batch.platform_time)).total_seconds())
         made.silent_limit_s = round(limit.total_seconds())

@@ -12,8 +12,6 @@ from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("cli_reading")
-
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:

@@ -10,8 +10,6 @@ import pytest
 from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.rehearsal import Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("cli_run")
-
 _SET_NOTHING = "\n[guards]\nmax_change_units = 0\n"
 
 

@@ -16,8 +16,6 @@ from invbi_pipeline.defs.names import JOB
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.defs.retailer import retailer
 
-pytestmark = pytest.mark.xdist_group("dagster_loop")
-
 
 @dataclass(frozen=True, slots=True)
 class Runs:

@@ -120,18 +120,30 @@ def test_numbers_that_go_back_in_the_platforms_own_time_are_stale(shops: Shops) 
 def test_a_system_that_is_silent_while_others_move_is_stale(shops: Shops) -> None:
     for shop in (shops.uk, shops.de):
         shops.stock(shop, 5, changed_at=START)
+        shops.sale(shop, "o1", 60)
     shops.run()
-    shops.clock.at += timedelta(hours=12)
-    shops.sale(shops.de, "o1", 1)
+    shops.clock.at += timedelta(hours=30)
+    shops.sale(shops.de, "o2", 1)
 
     _stopped(shops, FeedVerdict.STALE, "nothing changed for")
+
+
+def test_a_system_that_never_moved_is_not_called_silent(shops: Shops) -> None:
+    for shop in (shops.uk, shops.de):
+        shops.stock(shop, 5, changed_at=START)
+    shops.run()
+    shops.clock.at += timedelta(days=3)
+    shops.sale(shops.de, "o1", 1)
+
+    assert shops.feed(shops.run(), "uk")["verdict"] == FeedVerdict.BELIEVED
 
 
 def test_when_everybody_sleeps_nobody_is_stale(shops: Shops) -> None:
     for shop in (shops.uk, shops.de):
         shops.stock(shop, 5, changed_at=START)
+        shops.sale(shop, "o1", 60)
     shops.run()
-    shops.clock.at += timedelta(hours=12)
+    shops.clock.at += timedelta(hours=30)
 
     assert {one.status for one in shops.run().systems.values()} == {"ok"}
 

@@ -7,8 +7,6 @@ import pytest
 from invbi_pipeline.flows.context import open_stores
 from invbi_pipeline_tests.rehearsal import Fuse, Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 _VISIBLE_S = 1200.0  # longer than the slowest platform takes to show what it accepted
 _RUNS = 4
 

@@ -10,8 +10,6 @@ from invbi_pipeline.flows.context import open_stores
 from invbi_pipeline.flows.run import RunResult
 from invbi_pipeline_tests.rehearsal import Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("dry_run")
-
 _PLAN = ("system", "listing_key", "location", "kind", "from_qty", "to_qty", "movement_ref", "state", "idempotency_key", "reason")
 
 

@@ -15,8 +15,6 @@ from invbi_pipeline.flows.run import RunResult
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("feeds")
-
 _WENT = ("approved", "sending", "accepted", "verified", "mismatched", "ambiguous")
 
 

@@ -11,8 +11,6 @@ from invbi_pipeline.flows.run import RunResult, exit_code
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
-pytestmark = pytest.mark.xdist_group("outages")
-
 _KEY = ["system", "listing_key", "location"]
 
 

@@ -16,8 +16,6 @@ from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 _WITHIN = 3  # runs after the lags have passed
 _ENOUGH = 5  # correctable points of which some must have been wrong for the test to mean anything
 
-pytestmark = pytest.mark.xdist_group("presets")
-
 
 @dataclass
 class Played:

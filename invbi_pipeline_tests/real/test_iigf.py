@@ -19,8 +19,6 @@ import pytest
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.shared import shared
 
-pytestmark = pytest.mark.xdist_group("iigf")
-
 _CONFIG = Path(__file__).with_name("iigf.toml")
 _ROOT = Path(__file__).parents[2]
 _IN_OWN_PROCESS = "import sys, invbi_pipeline.cli as c; sys.argv = ['invbi', 'run', '--config', sys.argv[1]]; c.main()"
