@@ -225,9 +225,12 @@ class Config(_Strict):
             elif not owner.counts:
                 wrong.append(f"locations.{name}.counted_by: {place.counted_by!r} has not the role 'counts'")
         for name, system in self.systems.items():
+            first = {place: key for key, place in reversed(system.locations.items())}
             for key, place_name in system.locations.items():
                 if place_name not in self.locations:
                     wrong.append(f"systems.{name}.locations.{key!r}: no location is called {place_name!r}")
+                elif key != first[place_name]:  # two numbers for one shelf: which of them would be compared?
+                    wrong.append(f"systems.{name}.locations.{key!r}: {first[place_name]!r} is {place_name!r} already")
             for place_name in (*system.sells_from, *filter(None, [system.default_location])):
                 if place_name not in self.locations:
                     wrong.append(f"systems.{name}: no location is called {place_name!r}")

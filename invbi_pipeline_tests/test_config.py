@@ -43,6 +43,14 @@ def test_a_location_counted_by_nobody_is_refused(tmp_path: Path) -> None:
     assert "has not the role 'counts'" in caught.value.problems[0][1]
 
 
+def test_two_numbers_for_one_shelf_are_refused(tmp_path: Path) -> None:
+    system = '[systems.a]\nplatform = "square"\nroles = ["counts"]\nlocations = { L1 = "soho", L2 = "soho" }\n'
+    text = f'[business]\nname = "x"\n{system}[locations.soho]\nkind = "store"\ncounted_by = "a"\n'
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    assert "'L2': 'L1' is 'soho' already" in caught.value.problems[0][1]
+
+
 @pytest.mark.parametrize("text", ["[business\n", "\x00"])
 def test_a_file_that_is_no_toml_is_refused_with_the_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from rich.markup import escape
 
 from invbi_pipeline.cli.output import Exit, Format, emit, out, say
 from invbi_pipeline.cli.work import Bars
@@ -182,6 +183,8 @@ def _tell(story: Story, figures: Mapping[str, Any], home: Path) -> None:
     out.print()
     for place in last.published.places:
         out.print(f"dashboard      {place}")
+    for what, trouble in last.published.troubles.items():
+        out.print(f"[bold yellow]not written[/]    {escape(what)}: {escape(trouble)}")
     out.print(f"feed health    {story.docs}")
     out.print(f"look closer    invbi findings --config {home / 'invbi.toml'}")
     quiet = figures["runs_to_quiet"]

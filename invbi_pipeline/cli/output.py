@@ -55,7 +55,10 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, kind in shown.schema.items():
         heading, whole = name.replace("_", " "), kind.is_temporal()
-        table.add_column(heading, justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=whole)
+        widest = max(map(len, heading.split()), default=0)  # cells may fold, a word of the heading never
+        table.add_column(
+            heading, justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=whole, min_width=widest
+        )
     for cells in shown.iter_rows():
         table.add_row(*(escape(_cell(value)) for value in cells))
     out.print(table)

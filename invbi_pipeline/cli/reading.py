@@ -100,8 +100,9 @@ def run_explain(path: Path, sku: str, fmt: Format) -> int:
         emit(pl.DataFrame([dict(p.point) for p in found.points], infer_schema_length=None), fmt)
         return Exit.DONE
     out.print(f"[bold]{escape(found.sku)}[/] {escape(found.title)}\n")
-    shelf = ("location", "on_hand", "reserved", "unavailable", "safety_stock", "available", "undecided", "anchored_at")
-    emit(found.positions.select(shelf), fmt, title="Where its units lie")
+    told = [name for name in ("unavailable", "safety_stock", "undecided") if (found.positions[name] != 0).any()]
+    shelf = found.positions.select("location", "on_hand", "reserved", *told, "available", "anchored_at")
+    emit(shelf, fmt, title="Where its units lie")
     if found.reservations.height:
         out.print()
         emit(
@@ -145,7 +146,9 @@ def _print_point(explained: ExplainedPoint) -> None:
         out.print(f"  reported {point['reported']}: not compared")
     if offer:
         out.print(f"  pool {offer['pool']}" + "".join(_deduction(name, offer, explained) for name in _DEDUCTIONS))
-        out.print(f"  sellable {offer['sellable']}, {offer['units']} unit(s) a listing: offer {offer['offer']}")
+        here = f", {offer['offer']} of it at {point['location']}" if point["location"] else ""
+        pack = f" / {offer['units']} a listing" if offer["units"] and offer["units"] > 1 else ""
+        out.print(f"  sellable {offer['sellable']}{pack}{here}: offer {offer['offer']}")
     for row in explained.corrections.head(5).iter_rows(named=True):
         proof = f", read back {row['read_back']}" if row["read_back"] is not None else ""
         change = f"{row['kind']} {row['from_qty']} -> {row['to_qty']}: {row['state']}{proof}"

@@ -146,8 +146,13 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
     comparable = inputs.points.filter(pl.col("state").is_in([str(s) for s in COMPARABLE])).group_by("system").agg(
         comparable=pl.len().cast(pl.Int64), above_zero=(pl.col("reported") > 0).sum().cast(pl.Int64)
     )  # fmt: skip
+    named = pl.col("evidence").fill_null("{}").str.json_path_match("$.listing_keys").str.json_decode(pl.List(pl.String()))
     doubts = (
-        inputs.candidates.filter(pl.col("code").is_in(_DOUBTED) & (pl.col("listing_key") != ""))
+        inputs.candidates.filter(pl.col("code").is_in(_DOUBTED))
+        # a doubt about several listings stands against each of them, not only against the one it is filed under
+        .with_columns(listing_key=pl.concat_list("listing_key", named.fill_null([])))
+        .explode("listing_key")
+        .filter(pl.col("listing_key") != "")
         .group_by("system", "listing_key")
         .agg(doubt=pl.col("code").str.replace_all("_", " ").unique().sort().str.join(", "))
     )

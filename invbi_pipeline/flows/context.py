@@ -1,9 +1,11 @@
 """What every flow is handed: configuration, clock, channels, stores, dice. Flows take nothing from the outside but this."""
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import traceback
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,11 +15,13 @@ import httpx
 from invbi_pipeline.channels.protocol import Channel, Clock
 from invbi_pipeline.channels.registry import open_channel
 from invbi_pipeline.config import Config
-from invbi_pipeline.errors import ConfigError
+from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, ConfigError, InvbiError
 from invbi_pipeline.store.state import State, open_state
 from invbi_pipeline.store.warehouse import Warehouse
 
-__all__ = ["Context", "Progress", "SystemClock", "open_context", "open_stores"]
+__all__ = ["Context", "Progress", "SystemClock", "asking", "open_context", "open_stores"]
+
+log = logging.getLogger("invbi.flows")
 
 
 class SystemClock:
@@ -55,6 +59,26 @@ class Context:
     def new_id(self) -> str:
         """Return a new id that sorts by time."""
         return f"{self.clock.now():%Y%m%dT%H%M%S}-{self.rng.getrandbits(40):010x}"
+
+
+@contextmanager
+def asking(system: str, *, writing: bool = False) -> Iterator[None]:
+    """Keep what a platform's answer breaks in our own code from breaking the other systems' run.
+
+    Whatever is not an `InvbiError` becomes a `BadAnswer`, or while `writing` an `AmbiguousWrite` (something may have been
+    sent). The reason names the kind of error and the line, never its text, which may hold what the platform said.
+    """
+    try:
+        yield
+    except InvbiError:
+        raise
+    except Exception as surprise:  # any kind: a platform's answer can break any line that reads it
+        at = traceback.extract_tb(surprise.__traceback__)[-1]
+        where = f"{type(surprise).__name__} in {at.name}, line {at.lineno} of {at.filename.rpartition('/')[2]}"
+        log.error("%s: %s", system, where)
+        if writing:
+            raise AmbiguousWrite(f"The answer of {system} was not understood ({where}); its number is read back.") from surprise
+        raise BadAnswer(f"The answer of {system} was not understood ({where}); the last good data is kept.") from surprise
 
 
 def open_stores(config: Config) -> tuple[Warehouse, State]:

@@ -17,7 +17,7 @@ from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
 from invbi_pipeline.errors import BadAnswer, InvbiError, TransientError, Unreachable
-from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.context import Context, asking
 from invbi_pipeline.flows.deleted import with_deleted
 from invbi_pipeline.flows.feed_health import Judgement, judge, warm_up, write_data_docs
 from invbi_pipeline.flows.feed_history import histories
@@ -161,13 +161,15 @@ async def _read(ctx: Context, run_id: str, name: str, cursors: Mapping[tuple[str
             for n, dataset in enumerate(datasets):
                 now = ctx.clock.now()
                 cursor = cursors.get((name, str(dataset)), Cursor())
-                reading = await channel.read(dataset, _since(cursor, dataset, now))
-                if dataset is Dataset.LISTINGS and isinstance(channel, Forgetful):
-                    reading = await with_deleted(ctx, name, channel, reading)
+                with asking(name):
+                    reading = await channel.read(dataset, _since(cursor, dataset, now))
+                    if dataset is Dataset.LISTINGS and isinstance(channel, Forgetful):
+                        reading = await with_deleted(ctx, name, channel, reading)
                 if ctx.config.systems[name].platform == "files" and reading.cursor == cursor.cursor:
                     reading = _nothing_new(reading)
                 batch_id = f"{run_id}.{name}.{dataset}"
-                take.batches.append(await asyncio.to_thread(prepare, reading, name, run_id, batch_id))
+                with asking(name):
+                    take.batches.append(await asyncio.to_thread(prepare, reading, name, run_id, batch_id))
                 ctx.progress(name, n + 1, len(datasets))
     except InvbiError as trouble:
         take.trouble = trouble

@@ -7,7 +7,7 @@ import polars as pl
 
 from invbi_pipeline.domain.words import CorrectionKind, CorrectionState, Dataset
 from invbi_pipeline.errors import InvbiError
-from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.context import Context, asking
 from invbi_pipeline.flows.ingest import land_points
 from invbi_pipeline.flows.push import location_keys
 from invbi_pipeline.flows.reconcile import Compared, compare, derive_truth, stage
@@ -50,8 +50,9 @@ async def _read_back(ctx: Context, run_id: str, system: str, flying: pl.DataFram
     mine = flying.filter(pl.col("system") == system).select("listing_key", "location").unique()
     points = [(key, keys[place]) for key, place in mine.sort("listing_key", "location").iter_rows()]
     try:
-        reading = await ctx.channels[system].read_back(points)
-        land_points(ctx, run_id, reading, system)
+        with asking(system):
+            reading = await ctx.channels[system].read_back(points)
+            land_points(ctx, run_id, reading, system)
         posted = flying.filter((pl.col("system") == system) & (pl.col("kind") == CorrectionKind.POST))
         if posted.height and Dataset.MOVEMENTS in ctx.channels[system].facts.datasets:
             await _read_ledger(ctx, run_id, system)

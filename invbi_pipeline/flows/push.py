@@ -14,7 +14,7 @@ import polars as pl
 from invbi_pipeline.channels.protocol import Channel, Write, WriteOutcome, WriteResult
 from invbi_pipeline.domain.words import CorrectionKind, CorrectionState
 from invbi_pipeline.errors import AmbiguousWrite, InvbiError, TransientError
-from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.context import Context, asking
 
 __all__ = ["PushResult", "location_keys", "push", "recover"]
 
@@ -95,12 +95,15 @@ async def _send(ctx: Context, channel: Channel, batch: pl.DataFrame, result: Pus
     }
     open_ids = set(rows)
     try:
-        for name in await _moved_meanwhile(channel, rows):
+        with asking(channel.system):
+            moved = await _moved_meanwhile(channel, rows)
+        for name in moved:
             _settle(ctx, WriteResult(name, WriteOutcome.STALE, None, "stale", "the number moved since it was read"), result)
             open_ids.discard(name)
-        async for answer in channel.write([_write(ctx, rows[name]) for name in rows if name in open_ids]):
-            _settle(ctx, answer, result)
-            open_ids.discard(answer.correction_id)
+        with asking(channel.system, writing=True):
+            async for answer in channel.write([_write(ctx, rows[name]) for name in rows if name in open_ids]):
+                _settle(ctx, answer, result)
+                open_ids.discard(answer.correction_id)
     except AmbiguousWrite as trouble:
         for name in open_ids:
             _settle(ctx, WriteResult(name, WriteOutcome.AMBIGUOUS, None, "ambiguous", str(trouble)), result)

@@ -82,6 +82,12 @@ def test_a_listing_whose_sku_is_in_doubt_is_left_alone() -> None:
     assert verdict(change(0, 5, 4), inputs(point(0), candidates=doubt)) == ("held", {"identity"})
 
 
+def test_a_doubt_between_two_listings_holds_both() -> None:
+    evidence = '{"code":"A","listing_keys":["l9","l0"]}'
+    doubt = rows(f.CANDIDATES, {"code": "duplicate_sku", "system": "shop", "listing_key": "l9", "evidence": evidence})
+    assert verdict(change(0, 5, 4), inputs(point(0), candidates=doubt)) == ("held", {"identity"})
+
+
 @pytest.mark.parametrize(("changes", "held"), [(20, set()), (21, {"changed_share"})])
 def test_a_plan_that_changes_too_much_of_a_channel_waits(changes: int, held: set[str]) -> None:
     plan = rows(f.CORRECTIONS, *(change(n, 5, 4) for n in range(changes)))

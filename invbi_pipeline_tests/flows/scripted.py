@@ -9,7 +9,7 @@ import polars as pl
 from invbi_pipeline.channels.protocol import Event, Facts, Health, Reading, Write, WriteOutcome, WriteResult
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Basis, Dataset
-from invbi_pipeline.errors import InvbiError, Refused
+from invbi_pipeline.errors import Refused
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DATASETS = (Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS)
@@ -56,7 +56,7 @@ class ScriptedChannel:
         self.system = system
         self.clock = clock
         self.frames: dict[str, list[dict[str, Any]]] = {}
-        self.trouble: dict[Dataset, InvbiError] = {}
+        self.trouble: dict[Dataset, Exception] = {}
         self.full = True
         self.complete = True
         self.asked: list[tuple[str, str]] = []

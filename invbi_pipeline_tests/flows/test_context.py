@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from invbi_pipeline.config import Config, load_config
-from invbi_pipeline.errors import ConfigError
-from invbi_pipeline.flows.context import open_context
+from invbi_pipeline.errors import AmbiguousWrite, ConfigError, Unreachable
+from invbi_pipeline.flows.context import asking, open_context
 from invbi_pipeline_tests.flows.scripted import TurnedClock
 
 TOML = """
@@ -75,3 +75,13 @@ def test_ids_come_from_the_clock_and_the_dice_that_were_handed_in(tmp_path: Path
     assert first.startswith("20260302T090000-")
     assert first != second
     assert asyncio.run(ids()) == [first, second]
+
+
+def test_what_goes_wrong_while_something_is_written_may_have_been_done() -> None:
+    with pytest.raises(AmbiguousWrite, match="TypeError"), asking("shop", writing=True):
+        raise TypeError("an answer of another shape")
+
+
+def test_an_error_that_says_what_to_do_is_left_as_it_is() -> None:
+    with pytest.raises(Unreachable, match="no answer"), asking("shop", writing=True):
+        raise Unreachable("no answer")

@@ -124,6 +124,20 @@ def test_a_system_out_of_reach_leaves_the_other_and_its_own_last_word(shops: Sho
     assert str(trouble) in feed["reason"]
 
 
+def test_an_answer_that_breaks_our_own_code_stops_its_system_alone_and_its_text_is_not_told(shops: Shops) -> None:
+    shops.run()
+    shops.uk.trouble[Dataset.STOCK] = KeyError("shpat_what_the_platform_said")
+    shops.stock(shops.de, 4)
+
+    result = shops.run()
+
+    assert (result.systems["uk"].status, result.systems["de"].status) == ("broken", "ok")
+    assert (shops.numbers("uk"), shops.numbers("de")) == ({5}, {4})
+    reason = result.systems["uk"].reason
+    assert "KeyError in read" in reason
+    assert "shpat" not in reason
+
+
 def test_an_answer_that_is_cut_is_told_as_a_feed_cut_short(shops: Shops) -> None:
     shops.run()
     shops.uk.trouble[Dataset.STOCK] = BadAnswer("stock.csv.gz is a cut gzip file")
