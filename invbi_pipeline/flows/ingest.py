@@ -13,11 +13,11 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.channels.protocol import Forgetful, Reading
-from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
 from invbi_pipeline.errors import BadAnswer, InvbiError, TransientError, Unreachable
 from invbi_pipeline.flows.context import Context, asking
+from invbi_pipeline.flows.declare import declare
 from invbi_pipeline.flows.deleted import with_deleted
 from invbi_pipeline.flows.feed_health import Judgement, judge, warm_up, write_data_docs
 from invbi_pipeline.flows.feed_history import histories
@@ -26,10 +26,9 @@ from invbi_pipeline.flows.feeds import feeds
 from invbi_pipeline.store.landing import POINTS, Batch, failed_batch, land, prepare
 from invbi_pipeline.store.retention import prune
 from invbi_pipeline.store.state import Cursor
-from invbi_pipeline.store.tables import LOCATION_MAP, SYSTEM_MODES
 from invbi_pipeline.store.warehouse import Database
 
-__all__ = ["ORDER", "IngestResult", "SystemResult", "believe_next", "data_docs", "ingest", "land_points", "save_configuration"]
+__all__ = ["ORDER", "IngestResult", "SystemResult", "believe_next", "data_docs", "ingest", "land_points"]
 
 # Stock before orders: the order feed is then complete beyond the observation, which can be judged in the same run.
 ORDER: Final = (Dataset.LOCATIONS, Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS, Dataset.MOVEMENTS)
@@ -123,28 +122,6 @@ def data_docs(ctx: Context, run_id: str) -> str:
     return str(write_data_docs(rows, ctx.config.data / "data_docs"))
 
 
-def save_configuration(database: Database, config: Config) -> None:
-    """Write what the SQL models need of the configuration: which location each location key is, and each system's mode."""
-    places = [
-        {"system": name, "location_key": key, "location": place}
-        for name, system in config.systems.items()
-        for key, place in system.locations.items()
-    ]
-    modes = [
-        {
-            "system": name,
-            "platform": system.platform,
-            "mode": str(system.mode),
-            "counts": system.counts,
-            "sells": system.sells,
-            "max_age_s": round(system.max_age_s),
-        }
-        for name, system in config.systems.items()
-    ]
-    database.replace("recon.location_map", pl.DataFrame(places, schema=dict(LOCATION_MAP)))
-    database.replace("recon.systems", pl.DataFrame(modes, schema=dict(SYSTEM_MODES)))
-
-
 def _landed_cursors(ctx: Context) -> dict[tuple[str, str], Cursor]:
     """Return the cursors whose batch is in the warehouse; where it is gone (a warehouse moved away) all is read anew."""
     ids = set(ctx.warehouse.query("SELECT batch_id FROM raw.batches WHERE scope = 'sweep' AND verdict = 'believed'")["batch_id"])
@@ -203,7 +180,7 @@ def _settle(ctx: Context, run_id: str, takes: Mapping[str, _Take], cursors: Mapp
     now = ctx.clock.now()
     vouched = {name: who for name in takes if (who := ctx.state.mark(f"believe:{name}"))}
     with ctx.warehouse.open() as database:
-        save_configuration(database, ctx.config)
+        declare(database, ctx.config)
         batches = _judged(ctx, _with_free_ids(database, takes), vouched, database, now)
         land(database, batches, now)
     ctx.state.set_cursors(

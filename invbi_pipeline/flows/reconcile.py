@@ -16,9 +16,9 @@ from invbi_pipeline.domain.truth import STAGED, TruthInputs, truth
 from invbi_pipeline.domain.words import COMPARABLE, CorrectionState
 from invbi_pipeline.errors import TerminalError
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.declare import declare
 from invbi_pipeline.store.declared_files import Declared, read_declared
 from invbi_pipeline.store.models import run_models
-from invbi_pipeline.store.tables import LOCATION_MAP, SYSTEM_MODES
 from invbi_pipeline.store.warehouse import Database
 
 __all__ = ["Compared", "compare", "derive_truth", "merge_inputs", "stage", "standing", "systems_frame"]
@@ -70,31 +70,8 @@ def systems_frame(ctx: Context) -> pl.DataFrame:
 
 def stage(ctx: Context) -> dict[str, int]:
     """Write the configuration's maps and build the staging models. Return rows by model."""
-    config = ctx.config
-    places = [
-        {"system": name, "location_key": key, "location": place}
-        for name, system in config.systems.items()
-        for key, place in system.locations.items()
-    ]
-    places += [
-        {"system": name, "location_key": "", "location": system.default_location}
-        for name, system in config.systems.items()
-        if system.counts and system.default_location
-    ]
-    modes = [
-        {
-            "system": name,
-            "platform": system.platform,
-            "mode": str(system.mode),
-            "counts": system.counts,
-            "sells": system.sells,
-            "max_age_s": round(system.max_age_s),
-        }
-        for name, system in config.systems.items()
-    ]
     with ctx.warehouse.open() as db:
-        db.replace("recon.location_map", pl.DataFrame(places, schema=dict(LOCATION_MAP)))
-        db.replace("recon.systems", pl.DataFrame(modes, schema=dict(SYSTEM_MODES)))
+        declare(db, ctx.config)
     return run_models(ctx.warehouse, ["staging"])
 
 
