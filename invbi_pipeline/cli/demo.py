@@ -41,8 +41,8 @@ class Story:
     """What happened: every run, and what the world said at the end."""
 
     runs: list[RunResult] = field(default_factory=list)
-    quiet_after: int | None = None  # runs after the freeze until nothing was planned
-    last_planned: int = 0  # corrections that the run after the quiet planned
+    quiet_after: int = 0  # runs after the freeze of which the last still sent something
+    last_planned: int = 0  # corrections that the run after these planned
     truth: Mapping[str, Any] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     corrections: dict[str, int] = field(default_factory=dict)
@@ -119,13 +119,16 @@ async def _look(ctx: Context, story: Story, tell: Any, *, publishing: bool) -> R
 
 
 async def _settle(ctx: Context, story: Story, tell: Any) -> None:
-    """Run until a run sends nothing (at most three), then once more: that one must plan nothing."""
-    for n in range(1, _RUNS_TO_QUIET + 1):
+    """Run three times more, or until two in a row send nothing; then once more: that one must plan nothing.
+
+    One that sends nothing proves little: a drift is only corrected once two looks at it were judged.
+    """
+    sent: list[int] = []
+    while len(sent) < _RUNS_TO_QUIET and sent[-2:] != [0, 0]:
         result = await _look(ctx, story, tell, publishing=False)
+        sent.append(result.pushed.sent)
         await ctx.clock.sleep(_STEP_S)
-        if not result.pushed.sent:
-            story.quiet_after = n
-            break
+    story.quiet_after = max((n for n, units in enumerate(sent, 1) if units), default=0)
     last = await _look(ctx, story, tell, publishing=True)
     story.last_planned = sum(n for state, n in last.planned.states.items() if state != "held")
 
@@ -144,8 +147,8 @@ def _found(planted: Sequence[Mapping[str, Any]], findings: pl.DataFrame) -> dict
 
 
 def _closed(story: Story) -> bool:
-    """Whether the loop closed: quiet in time, nothing planned after, and every correctable point agrees, as the world says."""
-    return story.quiet_after is not None and not story.last_planned and story.truth["agree"] == story.truth["correctable"]
+    """Whether the loop closed: nothing planned after three runs, and every correctable point agrees, as the world says."""
+    return not story.last_planned and story.truth["agree"] == story.truth["correctable"]
 
 
 def _figures(story: Story, *, seed: int, skus: int, seconds: float) -> dict[str, Any]:

@@ -260,13 +260,17 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         misfits = (judged_now and streak.looks >= 1 and streak.at is not None and streak.at > newest.sent_at) or (
             streak.looks >= 2 and streak.previous_at is not None and streak.previous_at > newest.sent_at
         )
+        judged_late = judged_now or (streak.looks >= 1 and streak.at is not None and streak.at > newest.sent_at + vis)
+        unmoved = base is not None and judged_late and look.seen == newest.shown
         alone = sum(w.fits for w in verdicts) == 1 and newest.target != newest.shown
         if v.rank == len(flights) and v.fits and (late or alone) and (v.exact or (late and not v.doubtful)):
             end = "verified"
         elif v.rank < len(flights) and v.fits and late and (complete or lost_at_look):
             end = "not_landed"
+        elif not v.fits and late and unmoved:
+            end = "unmoved"
         elif not v.fits and late and misfits:
-            end = "unmoved" if base is not None and look.seen == newest.shown else "mismatched"
+            end = "mismatched"
         else:
             end = "still"
     ends = {}

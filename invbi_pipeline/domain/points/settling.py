@@ -24,8 +24,9 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     That a push did not land is said only once the order feed is complete: a push that landed and was followed by a sale nobody
     has seen yet can look just like it, and pushing again would sell that unit twice.
 
-    Two judged looks that fit no candidate and read the very number the push was to mend say that it was lost (`unmoved`: the
-    base stays and goes on counting lost pushes); any other such number says that somebody wrote over it (`mismatched`).
+    A judged look after the lag that reads the very number the push was to mend, drift and all, says that it did not land
+    (`unmoved`: the base stays, and goes on counting lost pushes); two that read any other number which fits no candidate say
+    that somebody wrote over it (`mismatched`).
 
     `move`: full (the number is the base and contains all that was stamped before the look and is known), converged (all that
     the platform stamped up to the look), candidate (a flight ended otherwise: the candidate read is the base), first.
@@ -40,8 +41,9 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
         (pl.col("looks_before") >= 2) & (pl.col("looks_previous_at") > after)
     )
     on_newest = pl.col("rank") == pl.col("newest")
-    # the very number that the push was to mend: it was lost, and nobody wrote over it
-    unmoved = (pl.col("seen") == pl.col("newest_shown")).fill_null(value=False)
+    # the very number that the push was to mend, still there in a judged look after the lag: it was lost, nobody wrote over it
+    judged_late = pl.col("judged_now") | ((pl.col("looks_before") >= 1) & (pl.col("looks_at") > after + pl.col("visibility")))
+    unmoved = pl.col("known") & judged_late & (pl.col("seen") == pl.col("newest_shown"))
     outcome = (
         pl.when(~flying)
         .then(None)
@@ -49,7 +51,7 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("verified"))
         .when((pl.col("rank") < pl.col("newest")) & fits & late & (pl.col("complete") | pl.col("lost_at_look")))
         .then(pl.lit("not_landed"))
-        .when(~fits & late & misfits.fill_null(value=False) & pl.col("known") & unmoved)
+        .when(~fits & late & unmoved.fill_null(value=False))
         .then(pl.lit("unmoved"))
         .when(~fits & late & misfits.fill_null(value=False))
         .then(pl.lit("mismatched"))
