@@ -52,7 +52,7 @@ def told_apart(
     """Tell the owner's own movements from foreign ones, and match these with what the owner booked.
 
     A foreign movement is booked where a movement of the owner names it (`reference`, "<system>/<movement_id>"), or as far as
-    the owner booked units of the same order and sku there (the earliest shipment first). Copies of an order that another system's
+    the owner booked units of the same order and sku there (the earliest shipment first). A sale that another system booked by hand, without an order, is not one. Copies of an order that another system's
     word decides (`orders`) move nothing. Our verified posts count as booked when they were sent.
     """
     stamped = _booked_at(_with_posts(movements, posted), effects, posted)
@@ -65,7 +65,10 @@ def told_apart(
     )
     mine = (pl.col("owner") == pl.col("system")) & ~pl.col("is_kit") & (pl.col("chosen").is_not_null() | pl.col("read").is_null())
     own = kept(everything.filter(mine))
-    others = kept(everything.filter(~mine & pl.col("kind").is_in(_LEAVES_OR_RETURNS)))
+    # where a platform sells by orders, a sale without one changed its number, not the shelf: it is told as drift
+    by_hand = (pl.col("owner") != pl.col("system")) & (pl.col("order_id") == "") & pl.col("has_orders")
+    everything = everything.join(systems.select("system", "has_orders"), on="system", how="left")
+    others = kept(everything.filter(~mine & pl.col("kind").is_in(_LEAVES_OR_RETURNS) & ~by_hand.fill_null(value=False)))
     keepers = lines.select("order_key", "whole", "keeper").unique()
     dropped = others.join(keepers, on=["order_key", "whole"]).filter(pl.col("keeper") != pl.col("system"))
     unique = ["system", "movement_id", "listing_key", "location", "sku"]

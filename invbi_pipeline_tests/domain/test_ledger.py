@@ -162,6 +162,11 @@ def test_a_hand_edit_on_a_channel_is_no_movement_of_the_shelf() -> None:
     assert on_hand(world(till(10), {"movements": [shipped(1, -5, kind="adjustment", units=4)]})) == (10, 0, 10)
 
 
+def test_a_sale_that_a_channel_booked_without_an_order_is_no_movement_of_the_shelf() -> None:
+    by_hand = {"movements": [shipped(1, -1, order_id="", line_id="")]}
+    assert on_hand(world(till(10), by_hand)) == (10, 0, 10)
+
+
 def test_a_late_movement_of_the_owner_counts_whatever_its_time_as_long_as_the_anchor_lacks_it() -> None:
     assert on_hand(world(till(10), own("t1", -2, 0.2), own("t2", 5, 0.3, kind="receipt"))) == (13, 0, 13)
 

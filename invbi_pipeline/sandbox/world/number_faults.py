@@ -188,6 +188,8 @@ class NumberFaults:
         self._kit.business.note("hand", spot.system.name, spot.listing.key, spot.location_key, number)
 
     def _sell(self, spot: Spot) -> str:
-        order = self._kit.shoppers.place_order(spot.system, spot.place, [(spot.listing, 1)])
-        self._kit.shoppers.pack_later(order)
+        at_till = spot.system.platform == "square"  # handed over at once; an order left open there lowers nothing
+        order = self._kit.shoppers.place_order(spot.system, spot.place, [(spot.listing, 1)], pos=at_till)
+        if not at_till:
+            self._kit.shoppers.pack_later(order)
         return order.order_id
