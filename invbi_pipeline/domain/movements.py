@@ -52,8 +52,9 @@ def told_apart(
     """Tell the owner's own movements from foreign ones, and match these with what the owner booked.
 
     A foreign movement is booked where a movement of the owner names it (`reference`, "<system>/<movement_id>"), or as far as
-    the owner booked units of the same order and sku there (the earliest shipment first). A sale that another system booked by hand, without an order, is not one. Copies of an order that another system's
-    word decides (`orders`) move nothing. Our verified posts count as booked when they were sent.
+    the owner booked units of the same order and sku there (the earliest shipment first). A sale that another system booked by
+    hand, without an order, is not one. Copies of an order that another system's word decides (`orders`) move nothing. Our
+    verified posts count as booked when they were sent.
     """
     stamped = _booked_at(_with_posts(movements, posted), effects, posted)
     everything = kept(_exploded(stamped, mappings, kits, systems, owners))

@@ -129,7 +129,7 @@ class NumberFaults:
             spots = shown(listing)
             there = sum(
                 max(0, business.shelves.book.get((place, listing.sku), 0)) - business.shelves.reserved[place, listing.sku]
-                for place in system.sells_from
+                for place in {place for spot in spots for place in (*system.sells_from, *spot.system.sells_from)}
             )
             return len({spot.system.name for spot in spots}) > 1 and there + 1 < sum(spot.number for spot in spots) < 60
 
