@@ -5,31 +5,77 @@ Times in durations are seconds unless the key says otherwise; money is in the re
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from invbi_pipeline.domain.words import Absorbs, Basis, Dataset, LocationKind, Mode, Role
 from invbi_pipeline.errors import ConfigError
 
 __all__ = [
+    "PLATFORM_KEYS",
     "Config",
     "FileSource",
     "GuardConfig",
     "LocationConfig",
+    "Problem",
     "PublishConfig",
     "Secret",
     "SystemConfig",
     "load_config",
+    "platform_problems",
 ]
+
+Problem = tuple[str, str, str]  # where, what was expected, how to mend it
+
+# The keys that a platform cannot be called without: of each group one. Its module is a row of `channels.registry.PLATFORMS`.
+PLATFORM_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "shopify": (("account", "base_url"),),
+    "square": (),
+    "amazon": (("account",), ("marketplace",)),
+    "files": (("files",),),
+}
+_CALLED_BY_ACCOUNT: Final = ("shopify",)  # without a base URL the account is the host that is called
+_HOST: Final = r"[\w-]+(\.[\w-]+)+(:\d+)?"
+_KEYS_MEANING: Final = {
+    "account": "the account's name or address",
+    "marketplace": "the id of one marketplace",
+    "files": "at least one dataset",
+}
 
 Units = Annotated[int, Field(ge=0)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 Seconds = Annotated[float, Field(ge=0)]
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that is no number
+        plain = False
+    if not plain or any(c.isspace() for c in value):  # the value is not repeated: an address may hold a password
+        raise PydanticCustomError(
+            "web_address", "expected an address that begins with https:// or http:// (without the key: the platform's own)"
+        )
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"{value!r} is not a time zone; expected a name such as Europe/London")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]  # checked where it is given; the default is an empty one
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class _Strict(BaseModel):
@@ -78,7 +124,7 @@ class SystemConfig(_Strict):
     platform: str
     roles: tuple[Role, ...]
     mode: Mode = Mode.OBSERVE
-    base_url: str = ""
+    base_url: WebAddress = ""
     account: str = ""  # shop domain, seller id, ...
     marketplace: str = ""  # Amazon marketplace id
     secrets: dict[str, Secret] = {}
@@ -118,21 +164,14 @@ class LocationConfig(_Strict):
     kind: LocationKind
     counted_by: str
     safety_stock: Units = 0
-    timezone: str = ""  # empty: the business's
+    timezone: Annotated[str, AfterValidator(lambda value: value and _time_zone(value))] = ""  # empty: the business's
     sellable: bool = True
 
 
 class BusinessConfig(_Strict):
     name: str
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "GBP"
-    timezone: str = "UTC"
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"{value!r} is not a time zone; expected a name such as Europe/London")
-        return value
+    timezone: TimeZone = "UTC"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -172,7 +211,7 @@ class Guards(GuardConfig):
 class SheetsConfig(_Strict):
     spreadsheet_id: str
     credentials: Secret  # service-account JSON, or in the sandbox a bearer token
-    base_url: str = ""  # empty: Google's own
+    base_url: WebAddress = ""  # without it: Google's own
 
 
 class PublishConfig(_Strict):
@@ -217,30 +256,66 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
-        wrong: list[str] = []
-        for name, place in self.locations.items():
-            owner = self.systems.get(place.counted_by)
-            if owner is None:
-                wrong.append(f"locations.{name}.counted_by: no system is called {place.counted_by!r}")
-            elif not owner.counts:
-                wrong.append(f"locations.{name}.counted_by: {place.counted_by!r} has not the role 'counts'")
+        wrong = [p for name, place in self.locations.items() for p in _place_problems(name, place, self.systems)]
         for name, system in self.systems.items():
-            first = {place: key for key, place in reversed(system.locations.items())}
-            for key, place_name in system.locations.items():
-                if place_name not in self.locations:
-                    wrong.append(f"systems.{name}.locations.{key!r}: no location is called {place_name!r}")
-                elif key != first[place_name]:  # two numbers for one shelf: which of them would be compared?
-                    wrong.append(f"systems.{name}.locations.{key!r}: {first[place_name]!r} is {place_name!r} already")
-            for place_name in (*system.sells_from, *filter(None, [system.default_location])):
-                if place_name not in self.locations:
-                    wrong.append(f"systems.{name}: no location is called {place_name!r}")
-            if not system.roles:
-                wrong.append(f"systems.{name}.roles: name at least one of {', '.join(Role)}")
-            if system.platform == "files" and not system.files:
-                wrong.append(f"systems.{name}.files: a system of platform 'files' needs at least one dataset")
-        if wrong:
-            raise ValueError("; ".join(wrong))
+            wrong += [*platform_problems(name, system), *_reference_problems(name, system, self.locations)]
+        for name in self.guards.channels:
+            if name not in self.systems or not self.systems[name].sells:
+                channels = ", ".join(n for n, s in self.systems.items() if s.sells) or "none"
+                wrong.append((f"guards.channels.{name}", f"no channel is called {name!r}", f"use one of: {channels}"))
+        if wrong:  # one error that holds them all: pydantic lets a validator raise only once
+            said = "; ".join(f"{where}: {what}" for where, what, _ in wrong)
+            raise PydanticCustomError("misfits", "{said}", {"said": said, "problems": wrong})
         return self
+
+
+def platform_problems(name: str, system: SystemConfig) -> list[Problem]:
+    """Return what a system's platform cannot be called without and is not there; an unknown platform is one problem."""
+    where = f"systems.{name}"
+    if system.platform not in PLATFORM_KEYS:
+        known = ", ".join(sorted(PLATFORM_KEYS))
+        what = f"{system.platform!r} is no platform; expected one of {known}"
+        return [(f"{where}.platform", what, "correct its spelling")]
+    if (
+        system.account
+        and not system.base_url
+        and system.platform in _CALLED_BY_ACCOUNT
+        and not re.fullmatch(_HOST, system.account)
+    ):
+        return [(f"{where}.account", "expected a host name such as my-shop.myshopify.com", "correct it, or add base_url")]
+    lacking = [keys for keys in PLATFORM_KEYS[system.platform] if not any(getattr(system, key) for key in keys)]
+    return [
+        (f"{where}.{keys[0]}", f"{system.platform} needs {_KEYS_MEANING[keys[0]]}", f"add {', or '.join(keys)}")
+        for keys in lacking
+    ]
+
+
+def _place_problems(name: str, place: LocationConfig, systems: Mapping[str, SystemConfig]) -> list[Problem]:
+    where, owner = f"locations.{name}.counted_by", systems.get(place.counted_by)
+    if owner is None:
+        counting = ", ".join(n for n, s in systems.items() if s.counts) or "none: give one the role 'counts'"
+        return [(where, f"no system is called {place.counted_by!r}", f"use one that counts: {counting}")]
+    if not owner.counts:
+        mend = f"add 'counts' to systems.{place.counted_by}.roles, or name another system"
+        return [(where, f"{place.counted_by!r} has not the role 'counts'", mend)]
+    return []
+
+
+def _reference_problems(name: str, system: SystemConfig, places: Mapping[str, LocationConfig]) -> list[Problem]:
+    where, problems = f"systems.{name}", list[Problem]()
+    if not system.roles:
+        problems.append((f"{where}.roles", "it has no role", f"name at least one of {', '.join(Role)}"))
+    mend = f"use one of: {', '.join(places)}" if places else "add [locations.NAME]"
+    named = [(f"locations.{key!r}", place) for key, place in system.locations.items()]
+    named += [("sells_from", place) for place in system.sells_from]
+    named += [("default_location", system.default_location)] * bool(system.default_location)
+    problems += [(f"{where}.{key}", f"no location is called {place!r}", mend) for key, place in named if place not in places]
+    first = {place: key for key, place in reversed(system.locations.items())}
+    return problems + [  # two numbers for one shelf: which of them would be compared?
+        (f"{where}.locations.{key!r}", f"{first[place]!r} is {place!r} already", "give each its own location, or remove one")
+        for key, place in system.locations.items()
+        if place in places and key != first[place]
+    ]
 
 
 _MEND = {
@@ -248,6 +323,7 @@ _MEND = {
     "extra_forbidden": "remove it, or correct its spelling",
     "enum": "use one of the words listed",
     "literal_error": "use one of the words listed",
+    "web_address": "write the whole address, or remove the key",
 }
 
 
@@ -275,10 +351,14 @@ def load_config(path: Path | str, environ: Mapping[str, str] | None = None) -> C
     try:
         return Config.model_validate({**raw, "path": file.resolve()})
     except ValidationError as trouble:
-        problems = [_problem(file, dict(e)) for e in trouble.errors(include_url=False, include_input=False)]
+        errors = trouble.errors(include_url=False, include_input=False)
+        problems = [problem for error in errors for problem in _problems(file, dict(error))]
         raise ConfigError(f"{file} has {len(problems)} error{'s' * (len(problems) != 1)}.", problems) from None
 
 
-def _problem(file: Path, error: dict[str, Any]) -> tuple[str, str, str]:
+def _problems(file: Path, error: dict[str, Any]) -> list[Problem]:
+    if error["type"] == "misfits":
+        return [(f"{file}: {where}", what, mend) for where, what, mend in error["ctx"]["problems"]]
     where = ".".join(str(part) for part in error["loc"]) or "(whole file)"
-    return f"{file}: {where}", str(error["msg"]), _MEND.get(str(error["type"]), "correct the value")
+    what = str(error["msg"]).removeprefix("Value error, ")
+    return [(f"{file}: {where}", what, _MEND.get(str(error["type"]), "correct the value"))]

@@ -1,7 +1,28 @@
 -- Grain: one row.
 -- Purpose: the figures a merchant looks at first. Money is in the reporting currency as the findings state it; what has no
--- price is counted beside it, never as 0.
-with parity as (
+-- price is counted beside it, never as 0. An oversold sku is told on each channel that may ship it, but the same orders stand
+-- behind each: its units and money count once, on the channel short of most.
+with findings as (
+    select
+        severity,
+        units,
+        money,
+        currency,
+        age_hours,
+        code in ('oversell_risk', 'oversold')
+        and (
+            code <> 'oversold'
+            or coalesce(sku, '') = ''
+            or row_number() over (
+                partition by code, sku
+                order by units desc nulls last, money desc nulls last, finding_id
+            ) = 1
+        ) as oversells,
+        code in ('undersell', 'channel_stockout') as undersells
+    from {{ ref('mart_exceptions') }}
+),
+
+parity as (
     select
         cast(coalesce(sum(points), 0) as bigint) as points,
         cast(coalesce(sum(comparable), 0) as bigint) as comparable,
@@ -13,18 +34,18 @@ with parity as (
 
 risk as (
     select
-        cast(coalesce(sum(units) filter (where code in ('oversell_risk', 'oversold')), 0) as bigint) as oversell_units,
-        sum(money) filter (where code in ('oversell_risk', 'oversold')) as oversell_money,
-        count(*) filter (where code in ('oversell_risk', 'oversold') and money is null) as oversell_unpriced,
-        cast(coalesce(sum(units) filter (where code in ('undersell', 'channel_stockout')), 0) as bigint) as undersell_units,
-        sum(money) filter (where code in ('undersell', 'channel_stockout')) as undersell_money,
-        count(*) filter (where code in ('undersell', 'channel_stockout') and money is null) as undersell_unpriced,
+        cast(coalesce(sum(units) filter (where oversells), 0) as bigint) as oversell_units,
+        sum(money) filter (where oversells) as oversell_money,
+        count(*) filter (where oversells and money is null and units > 0) as oversell_unpriced,
+        cast(coalesce(sum(units) filter (where undersells), 0) as bigint) as undersell_units,
+        sum(money) filter (where undersells) as undersell_money,
+        count(*) filter (where undersells and money is null and units > 0) as undersell_unpriced,
         count(*) as open_findings,
         count(*) filter (where severity = 'critical') as critical_findings,
         count(*) filter (where severity = 'high') as high_findings,
         max(age_hours) as oldest_hours,
         min(currency) as currency
-    from {{ ref('mart_exceptions') }}
+    from findings
 ),
 
 sent as (

@@ -15,7 +15,7 @@ from typing import Final, cast
 import httpx
 
 from invbi_pipeline.channels.protocol import Channel, Clock, Facts
-from invbi_pipeline.config import SystemConfig
+from invbi_pipeline.config import SystemConfig, platform_problems
 from invbi_pipeline.errors import ConfigError
 
 __all__ = ["PLATFORMS", "Platform", "facts_of", "open_channel", "secrets_of"]
@@ -27,18 +27,16 @@ class Platform:
 
     module: str
     channel: str
-    needs_account: bool = False  # without a base URL, `account` says where it lives
-    needs_marketplace: bool = False
 
 
 PLATFORMS: Final[Mapping[str, Platform]] = {
-    "shopify": Platform("invbi_pipeline.channels.shopify", "ShopifyChannel", needs_account=True),
+    "shopify": Platform("invbi_pipeline.channels.shopify", "ShopifyChannel"),
     "square": Platform("invbi_pipeline.channels.square", "SquareChannel"),
-    "amazon": Platform("invbi_pipeline.channels.amazon", "AmazonChannel", needs_account=True, needs_marketplace=True),
+    "amazon": Platform("invbi_pipeline.channels.amazon", "AmazonChannel"),
     "files": Platform("invbi_pipeline.channels.files", "FilesChannel"),
 }
 
-# Purposes that only the receiver of webhooks needs; a system that is merely swept may leave them out.
+# Purposes that only the receiver of webhooks needs: a system that is merely swept does without, even where they are named.
 _OPTIONAL: Final = ("webhook",)
 
 
@@ -51,7 +49,8 @@ def secrets_of(name: str, system: SystemConfig) -> dict[str, str]:
     """Return the system's secrets by purpose.
 
     Raises `ConfigError` with one problem for each purpose that is not named, each named variable that is not set and each
-    purpose the platform does not know, so that all are seen at once and before anything is called.
+    purpose the platform does not know, so that all are seen at once and before anything is called. A webhook's secret that is
+    not set is left out; `Channel.parse_event` asks for it.
     """
     wanted = facts_of(system.platform).secrets
     problems: list[tuple[str, str, str]] = []
@@ -70,7 +69,8 @@ def secrets_of(name: str, system: SystemConfig) -> dict[str, str]:
         try:
             values[purpose] = secret.read()
         except ConfigError as missing:
-            problems += missing.problems
+            if not purpose.startswith(_OPTIONAL):
+                problems += missing.problems
     if problems:
         names = ", ".join(where for where, _, _ in problems)
         raise ConfigError(f"System {name} cannot be opened: {names}.", problems)
@@ -93,12 +93,7 @@ def open_channel(
     """
     platform = _platform(name, system_config.platform)
     secrets = secrets_of(name, system_config)
-    problems = []
-    if platform.needs_account and not (system_config.account or system_config.base_url):
-        problems.append((f"systems.{name}.account", "the account's name or address", "add account, or base_url"))
-    if platform.needs_marketplace and not system_config.marketplace:
-        problems.append((f"systems.{name}.marketplace", "the id of one marketplace", "add marketplace"))
-    if problems:
+    if problems := platform_problems(name, system_config):
         raise ConfigError(f"System {name} cannot be opened: {', '.join(where for where, _, _ in problems)}.", problems)
     make = cast(Callable[..., Channel], getattr(import_module(platform.module), platform.channel))
     if system_config.platform == "files":

@@ -175,7 +175,11 @@ def sandbox(
         bool, typer.Option("--virtual", help="Time stands still until told to move (for the demo and tests).")
     ] = False,
 ) -> None:
-    """Serve the emulated platforms and the simulated world on one loopback port."""
+    """Serve the emulated platforms and the simulated world on one loopback port.
+
+    It writes a configuration into its folder. That names environment variables; a second shell gets their values with
+    eval "$(curl -s http://127.0.0.1:8640/_world/secrets.sh)" and can then run invbi with it.
+    """
     from invbi_pipeline.cli.sandbox import run_sandbox
 
     raise typer.Exit(run_sandbox(preset=preset, seed=seed, skus=skus, port=port, folder=folder, virtual=virtual))

@@ -175,7 +175,8 @@ def _figures(story: Story, *, seed: int, skus: int, seconds: float) -> dict[str,
 def _tell(story: Story, figures: Mapping[str, Any], home: Path) -> None:
     last = story.runs[-1]
     out.print()
-    out.print(f"parity         {_percent(figures['parity_before'])} at the first look, {_percent(figures['parity_after'])} now")
+    before, after = _percent(figures["parity_before"]), _percent(figures["parity_after"])
+    out.print(f"parity         {before} at the first look; {after} now, what only a person can mend being left")
     out.print(f"points         {', '.join(f'{s} {n:,}' for s, n in sorted(last.after.states.items(), key=lambda x: -x[1]))}")
     agree, correctable = figures["corrected"], figures["correctable_by_world"]
     out.print(f"the world says {agree:,} of {correctable:,} correctable numbers now show what they should")

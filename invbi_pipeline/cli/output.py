@@ -1,10 +1,11 @@
 """How the command line speaks: tables for people, JSON and CSV for machines, errors that say what to do next."""
 
 import json
+import re
 import sys
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 
 import polars as pl
 from rich.console import Console
@@ -13,10 +14,18 @@ from rich.table import Table
 
 from invbi_pipeline.errors import AmbiguousWrite, ConfigError, InvbiError, TransientError
 
-__all__ = ["Exit", "Format", "emit", "err", "out", "report_error", "say"]
+__all__ = ["Exit", "Format", "emit", "err", "out", "plain", "report_error", "say"]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# a SKU like ":x:" is text, not a picture
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+# What moves a terminal's cursor, turns the reading order or is not seen at all; a line break and a tab may stay.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+_FORMULA: Final = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"  # OWASP's list for CSV injection, the full-width signs too
+_NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 
 
 class Format(StrEnum):
@@ -37,33 +46,45 @@ class Exit:
     HELD = 4
 
 
+def plain(text: str) -> str:
+    """Return text of any origin as it may be printed: no mark-up of rich's, control and invisible characters spelled out.
+
+    ESC becomes the four characters \\x1b: what a platform calls a thing never moves a cursor or turns a line around.
+    """
+    return escape(_seen(text))
+
+
 def say(text: str) -> None:
     """Print a line for people on standard error, so that standard output stays clean for machines."""
-    err.print(escape(text))
+    err.print(plain(text))
 
 
-def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None = None) -> None:
-    """Print a frame as a table, as JSON lines or as CSV. Only the table is cut to `limit` rows, and says so."""
+def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None = None, whole: bool = True) -> None:
+    """Print a frame as a table, as JSON lines or as CSV. Only the table is cut to `limit` rows, and says so.
+
+    `whole`: the frame has every row there is; else it has at most one more than `limit`, only to tell that there are more.
+    In CSV a text that a spreadsheet would run as a formula has a quote before it, and what has parts is written as JSON.
+    """
     if fmt is Format.CSV:
-        sys.stdout.write(frame.write_csv())
+        sys.stdout.write(_for_spreadsheets(frame).write_csv())
         return
     if fmt is Format.JSON:
         for row in frame.iter_rows(named=True):
             sys.stdout.write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
         return
     shown = frame if limit is None else frame.head(limit)
-    table = Table(title=escape(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(title=plain(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, kind in shown.schema.items():
-        heading, whole = name.replace("_", " "), kind.is_temporal()
+        heading, unfolded = _seen(name).replace("_", " "), kind.is_temporal()
         widest = max(map(len, heading.split()), default=0)  # cells may fold, a word of the heading never
-        table.add_column(
-            heading, justify="right" if kind.is_numeric() else "left", overflow="fold", no_wrap=whole, min_width=widest
-        )
+        side: Literal["left", "right"] = "right" if kind.is_numeric() else "left"
+        table.add_column(escape(heading), justify=side, overflow="fold", no_wrap=unfolded, min_width=widest)
     for cells in shown.iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in cells))
+        table.add_row(*(plain(_cell(value)) for value in cells))
     out.print(table)
     if shown.height < frame.height:
-        out.print(f"... {frame.height - shown.height} more; --limit 0 shows all, --format csv writes them for a spreadsheet")
+        rest = frame.height - shown.height if whole else "there are"
+        out.print(f"... {rest} more; --limit 0 shows all, --format csv writes them for a spreadsheet")
 
 
 def _cell(value: Any) -> str:
@@ -76,12 +97,35 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def _seen(text: str) -> str:
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def _for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame as CSV can hold it: texts that cannot be taken for a formula, headings too."""
+    names = _texts(pl.Series(frame.columns, dtype=pl.String)).to_list()
+    columns = [_flat(column) for column in frame.iter_columns()]
+    return pl.DataFrame({name: _texts(c) if c.dtype == pl.String else c for name, c in zip(names, columns, strict=True)})
+
+
+def _flat(column: pl.Series) -> pl.Series:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        told = [None if value is None else json.dumps(value, default=str, ensure_ascii=False) for value in column.to_list()]
+        return pl.Series(column.name, told, dtype=pl.String)
+    return column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    run = column.str.contains(_FORMULA) & ~column.str.contains(_NUMBER)
+    return column.zip_with(~run.fill_null(value=False), "'" + column)
+
+
 def report_error(trouble: InvbiError) -> int:
     """Print what happened and how to mend it; return the exit code."""
-    err.print(f"[bold red]error[/] {escape(str(trouble))}")
+    err.print(f"[bold red]error[/] {plain(str(trouble))}")
     if isinstance(trouble, ConfigError):
         for where, what, mend in trouble.problems:
-            err.print(f"  [bold]{escape(where)}[/]\n    {escape(what)}\n    to mend it: {escape(mend)}")
+            err.print(f"  [bold]{plain(where)}[/]\n    {plain(what)}\n    to mend it: {plain(mend)}")
         return Exit.USAGE
     if isinstance(trouble, TransientError | AmbiguousWrite):
         return Exit.PARTLY

@@ -1,6 +1,7 @@
 """`invbi sandbox` and `invbi ui`."""
 
 import os
+import shlex
 from pathlib import Path
 
 from invbi_pipeline.cli.output import Exit, say
@@ -11,21 +12,37 @@ from invbi_pipeline.errors import ConfigError
 __all__ = ["run_sandbox", "run_ui"]
 
 _SANDBOX_PORT = 8640
+_HOW_TO = """The sandbox is at {address}; Ctrl-C ends it. In another shell:
+  eval "$(curl -s {address}/_world/secrets.sh)"
+  invbi run --config {config}
+The first line sets the environment variables that the configuration names. After the first run the published sheet is at
+  {sheet}"""
 
 
 def run_sandbox(*, preset: str, seed: int, skus: int, port: int, folder: Path, virtual: bool) -> int:
-    """Serve until stopped."""
+    """Serve until stopped; say how to use it once it listens."""
     from invbi_pipeline.sandbox.presets import PRESETS
     from invbi_pipeline.sandbox.server import serve
+
+    def tell(address: str, config: Path) -> None:
+        if virtual:  # a run of its own clock would wait for ever for a world that stands still
+            say(f"The sandbox is at {address}; its time stands still until POST {address}/_world/advance moves it.")
+            return
+        say(_HOW_TO.format(address=address, config=shlex.quote(str(config)), sheet=_sheet(address)))
 
     if preset not in PRESETS:
         raise ConfigError(
             f"There is no preset {preset!r}.", [("--preset", f"one of {', '.join(PRESETS)}", "correct its spelling")]
         )
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        serve(preset=preset, seed=seed, skus=skus, port=port, folder=folder, live=not virtual)
+        folder.mkdir(parents=True, exist_ok=True)
+        serve(preset=preset, seed=seed, skus=skus, port=port, folder=folder, live=not virtual, ready=tell)
     except OSError as trouble:
+        if trouble.filename is not None:
+            raise ConfigError(
+                f"Cannot write into {folder}: {trouble.strerror}.",
+                [("--folder", "a folder that can be written", "name another, or make it writable")],
+            ) from trouble
         raise ConfigError(
             f"Port {port} cannot be used: {trouble.strerror}.", [("--port", "a free port", "name another, or 0 for any")]
         ) from trouble
@@ -45,6 +62,12 @@ def run_ui(config: Path, *, port: int, with_sandbox: bool, skus: int) -> int:
     folder = Path("data/sandbox").resolve()
     with sandbox_process(preset="till_master", seed=1, skus=skus, folder=folder, port=_SANDBOX_PORT, live=True) as sandbox:
         os.environ.update(sandbox.secrets())
-        say(f"The sandbox is at {sandbox.address}; its published sheet: {sandbox.address}/sheets/")
+        say(f"The sandbox is at {sandbox.address}; after the first run its published sheet is at {_sheet(sandbox.address)}")
         say(f"The Dagster UI opens at http://127.0.0.1:{port} in a few seconds. Ctrl-C ends both.")
         return launch(sandbox.config.resolve(), home, port)
+
+
+def _sheet(address: str) -> str:
+    from invbi_pipeline.sandbox.world.configuration import SPREADSHEET
+
+    return f"{address}/sheets/view/{SPREADSHEET}"

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from invbi_pipeline.cli.output import Exit, Format, emit, err, out, say
-from invbi_pipeline.cli.reading import at_or_above
+from invbi_pipeline.cli.output import Exit, Format, emit, err, out, plain, say
+from invbi_pipeline.cli.reading import at_or_above, open_warehouse
 from invbi_pipeline.config import load_config
 from invbi_pipeline.domain.guards import holding
 from invbi_pipeline.domain.words import CorrectionState, FindingState, Severity
@@ -89,7 +88,7 @@ def print_run(result: RunResult, fmt: Format, *, with_plan: bool = False) -> Non
     for name, one in result.ingested.systems.items():
         mark = "ok" if one.status == "ok" else one.status
         read = f"{one.rows:>7,} rows  {one.quarantined:>4} set aside  {one.requests:>4} requests  {one.seconds:6.1f} s"
-        out.print(f"{name:<14} {mark:<12} {read}")
+        out.print(f"{plain(name):<14} {mark:<12} {read}")
         if one.reason:
             say(f"{'':<14} {one.reason}")
     after = result.after
@@ -105,7 +104,7 @@ def print_run(result: RunResult, fmt: Format, *, with_plan: bool = False) -> Non
     for system, trouble in result.pushed.troubles.items():
         say(f"push to {system} stopped: {trouble}")
     for place in result.published.places:
-        out.print(f"published      {place}")
+        out.print(f"published      {plain(str(place))}")
     for what, trouble in result.published.troubles.items():
         say(f"the {what} was not written: {trouble}")
     if result.planned.states.get(CorrectionState.HELD):
@@ -141,18 +140,18 @@ def print_corrections(corrections: pl.DataFrame, limit: int = 0) -> None:
         place = f" @ {row['location']}" if row["location"] else ""
         change = f"{row['from_qty']} -> {row['to_qty']}" if row["from_qty"] is not None else f"{row['to_qty']:+d}"
         risk = f"{row['units_at_risk']} units" + (f", {row['money_at_risk']:,.2f}" if row["money_at_risk"] else "")
-        subject = escape(f"{row['sku'] or row['listing_key']} on {row['system']}{place}")
+        subject = plain(f"{row['sku'] or row['listing_key']} on {row['system']}{place}")
         out.print(f"[bold]{row['state']:<9}[/] {row['kind']} [bold]{change}[/]  {subject}  ({risk})  {row['correction_id']}")
-        out.print(f"          {escape(row['reason'] or '')}")
+        out.print(f"          {plain(row['reason'] or '')}")
         for name, why in holding(row["guard"]).items():
-            out.print(f"          held by {name.replace('_', ' ')}: {escape(why)}")
+            out.print(f"          held by {plain(name.replace('_', ' '))}: {plain(why)}")
     if limit and corrections.height > limit:
         out.print(f"... {corrections.height - limit} more; --limit 0 shows all, --format csv writes them for a spreadsheet")
 
 
 def run_plan(path: Path, *, limit: int, fmt: Format) -> int:
-    """Print what waits, held or not."""
-    config = load_config(path)
+    """Print what waits, held or not. Raises `ConfigError` when there has been no run yet, as `run_approve` does."""
+    config, _ = open_warehouse(path)
     _, state = open_stores(config)
     try:
         waiting = state.outbox.in_state(*_WAITING)
@@ -168,10 +167,10 @@ def run_plan(path: Path, *, limit: int, fmt: Format) -> int:
 
 def run_approve(path: Path, ids: Sequence[str], *, everything: bool, note: str) -> int:
     """Approve what a person names, or all that waits; who it was is the account they are logged in with."""
-    config = load_config(path)
     if everything == bool(ids):
         what = "Name corrections, or all of them."
         raise ConfigError(what, [("approve", "ids or --all, and not both", "see `invbi plan` for the ids")])
+    config, _ = open_warehouse(path)
     _, state = open_stores(config)
     try:
         waiting = state.outbox.in_state(CorrectionState.PLANNED, CorrectionState.HELD)["correction_id"].to_list()

@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.dashboard.model import Dashboard, DashboardInputs, Figure, Tone, percent
+from invbi_pipeline.dashboard.model import Dashboard, DashboardInputs, Figure, Tone, clean, percent, readable
 from invbi_pipeline.dashboard.tabs import corrections_tab, exceptions_tab, parity_tab
 from invbi_pipeline.dashboard.todos import todos
 from invbi_pipeline.domain.frames import UTC
@@ -22,9 +22,10 @@ def build(inputs: DashboardInputs, *, title: str, currency: str, now: datetime) 
     The parity rate is the share of comparable points (`COMPARABLE`) whose gap is 0; its denominator is shown by state.
     Money that cannot be known (unpriced) is counted apart, never as 0.
     """
+    inputs = DashboardInputs(*map(readable, inputs))
     findings = _ranked(inputs.findings)
     return Dashboard(
-        title=title,
+        title=clean(title),
         currency=currency,
         generated_at=now,
         figures=_figures(inputs, findings, currency, now),
@@ -55,11 +56,15 @@ def _ranked(findings: pl.DataFrame) -> pl.DataFrame:
 
 
 def _once(findings: pl.DataFrame) -> pl.DataFrame:
-    """Blank the units and money of an oversold SKU on all channels but the worst: the same orders stand behind each."""
-    again = (pl.col("code") == "oversold") & (pl.col("sku").cum_count().over("code", "sku") > 1)
-    return findings.with_columns(
-        pl.when(~again.fill_null(value=False)).then(pl.col(name)).alias(name) for name in ("units", "money")
-    )
+    """Blank the units and money of an oversold SKU on all channels but the one short of most: the same orders stand behind each.
+
+    `mart_overview` counts by the same rule.
+    """
+    oversold = findings.filter((pl.col("code") == "oversold") & (pl.col("sku").fill_null("") != ""))
+    order = ("units", "money", "finding_id")
+    most = oversold.sort(order, descending=[True, True, False], nulls_last=True).unique("sku", keep="first", maintain_order=True)
+    again = pl.col("finding_id").is_in(oversold.join(most, on="finding_id", how="anti")["finding_id"].to_list())
+    return findings.with_columns(pl.when(~again).then(pl.col(name)).alias(name) for name in ("units", "money"))
 
 
 def _figures(inputs: DashboardInputs, findings: pl.DataFrame, currency: str, now: datetime) -> list[Figure]:
@@ -72,7 +77,7 @@ def _figures(inputs: DashboardInputs, findings: pl.DataFrame, currency: str, now
     critical = findings.filter(pl.col("severity") == Severity.CRITICAL).height
     oldest = inputs.channels["read_at"].min()
     blind = inputs.channels.filter(pl.col("verdict") != "believed")
-    age = (now - oldest).total_seconds() / 60 if isinstance(oldest, datetime) else None
+    age = max(0.0, (now - oldest).total_seconds() / 60) if isinstance(oldest, datetime) else None
     too_many = "shown beyond what may be sold"
     if sold.height:
         too_many = f"at risk: {_units(shown):,} shown and {_units(sold):,} sold beyond what there is"
@@ -125,8 +130,12 @@ def _codes(findings: pl.DataFrame, now: datetime) -> pl.DataFrame:
             oldest_hours=((pl.lit(now).cast(UTC) - pl.col("first_seen").min()).dt.total_minutes() / 60),
         )
         .sort("rank", "open", "code", descending=[False, True, False])
-        .select("code", "severity", "open", "units", "money", "oldest_hours")
+        .select(_in_words("code"), "severity", "open", "units", "money", "oldest_hours")
     )
+
+
+def _in_words(name: str) -> pl.Expr:
+    return pl.col(name).str.replace_all("_", " ", literal=True)
 
 
 def _channels(channels: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -136,7 +145,7 @@ def _channels(channels: pl.DataFrame, now: datetime) -> pl.DataFrame:
         "mode",
         "points",
         "comparable",
-        "verdict",
+        _in_words("verdict"),
         "reason",
         "order_lag_s",
         parity=_share(pl.col("agreed"), pl.col("comparable")),

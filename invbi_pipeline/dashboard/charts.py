@@ -49,7 +49,7 @@ def codes_chart(dashboard: Dashboard, *, width: int = 270, most: int = 9) -> str
     import altair as alt
 
     rest = dashboard.codes.slice(most)
-    codes = dashboard.codes.head(most).select(pl.col("code").str.replace_all("_", " "), "severity", "open")
+    codes = dashboard.codes.head(most).select("code", "severity", "open")
     if rest.height:
         more = {"code": f"{rest.height} more kinds", "severity": "in all", "open": int(rest["open"].sum())}
         codes = pl.concat([codes, pl.DataFrame([more], schema=codes.schema)])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from invbi_pipeline.dashboard.charts import codes_chart, history_chart
-from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, marked, percent, written
+from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, Tab, marked, percent, written
 
 __all__ = ["render_html", "write_html"]
 
@@ -39,6 +39,7 @@ def render_html(dashboard: Dashboard) -> str:
         codes=Markup(codes_chart(dashboard)),  # noqa: S704  the same
         tabs=[dashboard.exceptions, dashboard.corrections, dashboard.parity],
         most=_MOST_ROWS,
+        seen=_seen,
     )
 
 
@@ -47,6 +48,12 @@ def write_html(dashboard: Dashboard, path: Path) -> None:
     fresh = path.with_suffix(".tmp")
     fresh.write_text(render_html(dashboard), encoding="utf-8")
     fresh.replace(path)
+
+
+def _seen(tab: Tab) -> list[Column]:
+    """Return the columns worth their room on a page: not the ids (rows carry them), nor those in which nothing stands."""
+    empty = {c.key for c in tab.columns if c.kind == "text" and not (tab.rows[c.key].fill_null("") != "").any()}
+    return [c for c in tab.columns if c.key != "finding_id" and c.key not in empty]
 
 
 def _cell(value: Any, column: Column) -> str:

@@ -3,6 +3,7 @@
 Colour never stands alone: every state has a sign and a word too.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,10 +30,17 @@ __all__ = [
     "Tab",
     "Todo",
     "Tone",
+    "clean",
     "marked",
     "percent",
+    "readable",
+    "words",
     "written",
 ]
+
+# Control characters (a line break and a tab may stay), zero-width ones and those that turn the reading order.
+_UNSEEN: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+_UNSEEN_MARK: Final = "\ufffd"
 
 _text, _int, _money = pl.String(), pl.Int64(), pl.Float64()
 
@@ -152,7 +160,7 @@ class Column:
 
     key: str
     heading: str
-    kind: str = "text"  # text | int | money | hours | time | state
+    kind: str = "text"  # text | code | int | money | hours | time | state
     width: int = 14
 
 
@@ -201,8 +209,28 @@ def marked(state: str) -> str:
 
 
 def written(value: Any, column: Column, row: Mapping[str, Any]) -> Any:
-    """Return a cell's value as it is written: units whose money is not known are `unpriced`, never 0."""
+    """Return a cell's value as it is written: a code in words; units whose money is not known are `unpriced`, never 0."""
+    if column.kind == "code":
+        return words(value or "")
     return "unpriced" if column.kind == "money" and value is None and row.get("units") else value
+
+
+def clean(text: str) -> str:
+    """Return text from outside as every renderer may show it: what is not seen or turns the reading order becomes a mark.
+
+    A workbook refuses NUL, a terminal obeys ESC, and a browser lets a bidirectional override turn the line around.
+    """
+    return re.sub(_UNSEEN, _UNSEEN_MARK, text)
+
+
+def readable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with `clean` text in every column."""
+    return frame.with_columns(pl.col(pl.String).str.replace_all(_UNSEEN, _UNSEEN_MARK))
+
+
+def words(code: str) -> str:
+    """Return a code of ours (a finding's, a verdict's, a state's) as people read it."""
+    return code.replace("_", " ")
 
 
 def percent(share: float | None) -> str:

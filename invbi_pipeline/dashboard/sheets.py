@@ -5,12 +5,13 @@ the tabs. Values are sent RAW: text stays text and can never become a formula (S
 Google's quota is 60 write requests a minute and user; gspread's back-off client waits when it is reached.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, Tone, marked, written
-from invbi_pipeline.errors import ConfigError, TerminalError, TransientError
+from invbi_pipeline.errors import ConfigError, TerminalError, TransientError, Unreachable
 
 if TYPE_CHECKING:
     from gspread.spreadsheet import Spreadsheet
@@ -50,17 +51,18 @@ def open_spreadsheet(spreadsheet_id: str, credentials: str, base_url: str = "") 
     import json
 
     import gspread
-    from gspread.exceptions import APIError, SpreadsheetNotFound
+    from gspread.exceptions import SpreadsheetNotFound
     from gspread.http_client import BackOffHTTPClient
 
     try:
-        if base_url:
-            client = gspread.Client(
-                auth=_bearer(credentials), session=_elsewhere(credentials, base_url), http_client=BackOffHTTPClient
-            )
-        else:
-            client = gspread.service_account_from_dict(json.loads(credentials), scopes=_SCOPES, http_client=BackOffHTTPClient)
-        return client.open_by_key(spreadsheet_id)
+        with _asking_google():
+            if base_url:
+                client = gspread.Client(
+                    auth=_bearer(credentials), session=_elsewhere(credentials, base_url), http_client=BackOffHTTPClient
+                )
+            else:
+                client = gspread.service_account_from_dict(json.loads(credentials), scopes=_SCOPES, http_client=BackOffHTTPClient)
+            return client.open_by_key(spreadsheet_id)
     except ValueError as trouble:
         what = "the Google credentials are not a service account's JSON"
         raise ConfigError(
@@ -70,23 +72,19 @@ def open_spreadsheet(spreadsheet_id: str, credentials: str, base_url: str = "") 
         what = f"the spreadsheet {spreadsheet_id} cannot be opened with these credentials"
         mend = "check the id, and share the sheet with the service account's address"
         raise ConfigError(what, [("publish.sheets.spreadsheet_id", what, mend)]) from trouble
-    except APIError as trouble:
-        raise _translated(trouble) from trouble
 
 
 def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
     """Write the tabs Overview, Parity, Exceptions and Corrections; return the sheet's address.
 
-    Other tabs of the spreadsheet are left alone. Raises `TransientError` when Google asks to wait,
+    Other tabs of the spreadsheet are left alone. Raises `TransientError` when Google asks to wait or does not answer,
     `TerminalError` when it refuses.
     """
-    from gspread.exceptions import APIError
-
     overview = _overview(dashboard)
     grids = {"Overview": overview.grid}
     tabs = {tab.title: tab for tab in (dashboard.parity, dashboard.exceptions, dashboard.corrections)}
     grids |= {title: [[c.heading for c in tab.columns], *_rows(tab)] for title, tab in tabs.items()}
-    try:
+    with _asking_google():
         known = _sheets(sheet.fetch_sheet_metadata())
         layout = _layout(grids, known)
         if layout:
@@ -97,9 +95,25 @@ def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
         sheet.values_batch_update({"valueInputOption": "RAW", "data": data})
         dress = [r for title, tab in tabs.items() for r in _dress(known[title], tab)]
         sheet.batch_update({"requests": [*_dress_overview(known, overview, dashboard), *dress]})
+    return sheet.url
+
+
+@contextmanager
+def _asking_google() -> Iterator[None]:
+    """Turn what gspread and the libraries under it raise into our own errors; their texts may hold an address or a token."""
+    from google.auth.exceptions import GoogleAuthError
+    from gspread.exceptions import APIError
+    from requests.exceptions import RequestException
+
+    try:
+        yield
     except APIError as trouble:
         raise _translated(trouble) from trouble
-    return sheet.url
+    except (GoogleAuthError, RequestException) as trouble:
+        kind = type(trouble).__name__
+        raise Unreachable(
+            f"Google Sheets did not answer ({kind}). The sheet may be half written; the next run writes it again."
+        ) from trouble
 
 
 def _bearer(token: str) -> Any:

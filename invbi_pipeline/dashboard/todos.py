@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from invbi_pipeline.dashboard.model import Todo
+from invbi_pipeline.dashboard.model import Todo, words
 
 __all__ = ["todos"]
 
@@ -54,17 +54,13 @@ def todos(findings: pl.DataFrame, currency: str, most: int = 5) -> list[Todo]:
 
 
 def _sentence(row: dict[str, Any], currency: str) -> str:
-    cause = row["cause"] or _words(row["code"])
+    cause = row["cause"] or words(row["code"])
     if row["n"] > 1:
         where = f" on {row['system']}" if row["system"] else ""
         cost = f" ({currency} {row['money']:,.0f})" if row["money"] else ""
-        return _cut(f"{row['n']} × {_words(row['code'])}{where}{cost}. First: {cause}")
-    others = [*row["systems"][1:], *map(_words, row["codes"][1:])]
+        return _cut(f"{row['n']} × {words(row['code'])}{where}{cost}. First: {cause}")
+    others = [*row["systems"][1:], *map(words, row["codes"][1:])]
     return _cut(cause) + (f" (also {', '.join(others)})" if others else "")
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")
 
 
 def _cut(text: str) -> str:

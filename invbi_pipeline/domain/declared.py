@@ -9,7 +9,7 @@ from invbi_pipeline.config import Config, SystemConfig
 from invbi_pipeline.domain.frames import PLACES, SYSTEMS
 from invbi_pipeline.domain.words import Basis, Dataset
 
-__all__ = ["PlatformFacts", "places_frame", "systems_frame"]
+__all__ = ["PlatformFacts", "places_frame", "sells_from", "systems_frame"]
 
 # Platforms whose listing key is the seller's own code, so that it speaks where no raw SKU is given.
 _KEYED_BY_CODE: Final = frozenset({"amazon", "files"})
@@ -51,7 +51,7 @@ def _system_row(config: Config, name: str, facts: PlatformFacts) -> dict[str, ob
         "absorbs": str(system.absorbs),
         "basis": str(system.basis if declared else facts.basis),
         "booking_lag_s": round(system.booking_lag_s),
-        "sells_from": list(_sells_from(config, name, system)),
+        "sells_from": list(sells_from(config, name, system)),
         "default_location": system.default_location,
         "per_location": facts.per_location,
         "keys_are_skus": system.platform in _KEYED_BY_CODE,
@@ -61,7 +61,8 @@ def _system_row(config: Config, name: str, facts: PlatformFacts) -> dict[str, ob
     }
 
 
-def _sells_from(config: Config, name: str, system: SystemConfig) -> tuple[str, ...]:
+def sells_from(config: Config, name: str, system: SystemConfig) -> tuple[str, ...]:
+    """Return the locations that a channel may promise from; of a system that does not sell, those that it counts."""
     if not system.sells:
         return tuple(sorted(place for place, declared in config.locations.items() if declared.counted_by == name))
     return system.sells_from or tuple(sorted(set(system.locations.values()))) or tuple(filter(None, [system.default_location]))

@@ -329,7 +329,7 @@ OFFERS: Final[Schema] = {  # one row a point that sells; every deduction shown, 
     "max_offer": _int,
     "sellable": _int,
     "offer": _int,  # null: unknown (no location of the pool is anchored)
-    "policy": _text,  # which policy row won, for each value: JSON {value: "where"}
+    "policy": _text,  # which policy row won, for each value: JSON {value: "where"}; and buffer_pct_bp, blind: the buffer's parts
     "falling_only": _flag,  # an owner in the pool is blind: the offer may only fall
     "held_nowhere": _int,  # deducted from the pool: reservations that no location holds yet
     "channel_offer": _int,  # the listing's offer over all its locations (equals `offer` where there is one number)

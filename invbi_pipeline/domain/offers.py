@@ -158,7 +158,9 @@ def _reckoned(rows: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(sellable=sellable)
         .with_columns(
             channel_offer=pl.when("known").then(capped),
-            policy=pl.struct(*where, _where(pl.col("safety")).alias("safety_stock")).struct.json_encode(),
+            policy=pl.struct(
+                *where, _where(pl.col("safety")).alias("safety_stock"), "buffer_pct_bp", "blind"
+            ).struct.json_encode(),  # the last two: what the buffer in units was made from
         )
     )
 

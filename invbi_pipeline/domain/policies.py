@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-__all__ = ["NAMES", "SELECTORS", "problems", "resolve"]
+__all__ = ["ENDS_FIRST", "NAMES", "SELECTORS", "problems", "resolve"]
 
 SELECTORS: Final = ("sku", "category", "location", "channel")  # narrowest first
 
@@ -32,6 +32,7 @@ NAMES: Final[Mapping[str, tuple[int, int | None, int | None]]] = {
     "sellable": (0, 1, None),  # per location; none: the location's own
     "ship_in_parts": (0, 1, 0),  # an order may ship from several places
 }
+ENDS_FIRST: Final = "it ends before it begins"
 _SAME: Final = {"buffer_pct_bp": "buffer"}  # two ways to say one thing: the narrower row of the two counts
 
 
@@ -49,7 +50,7 @@ def problems(rows: pl.LazyFrame) -> pl.LazyFrame:
         )
         .then(pl.format("{} is out of range for {}", pl.col("value").cast(pl.String).fill_null("nothing"), "name"))
         .when(pl.col("valid_from") >= pl.col("valid_to"))
-        .then(pl.lit("it ends before it begins"))
+        .then(pl.lit(ENDS_FIRST))
     )
     judged = rows.join(limits.lazy(), on="name", how="left").with_columns(reason=reason).drop("least", "most")
     return judged.drop_nulls("reason").sort("name", "reason", *SELECTORS)

@@ -16,6 +16,7 @@ from invbi_pipeline.channels.protocol import Channel, Clock
 from invbi_pipeline.channels.registry import open_channel
 from invbi_pipeline.config import Config
 from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, ConfigError, InvbiError
+from invbi_pipeline.store.declared_files import read_declared
 from invbi_pipeline.store.state import State, open_state
 from invbi_pipeline.store.warehouse import Warehouse
 
@@ -98,8 +99,8 @@ async def open_context(
 ) -> AsyncIterator[Context]:
     """Open stores and channels; close them at the end.
 
-    `systems` opens only these. Raises one `ConfigError` with every missing secret or address of all of them, before anything
-    is called.
+    `systems` opens only these. Raises one `ConfigError` with every missing secret or address of all of them, of the sheet and
+    the alerts, and with every mistake in the policy files, before anything is called.
     """
     clock = clock or SystemClock()
     rng = rng or random.Random()
@@ -115,9 +116,29 @@ async def open_context(
                 problems += trouble.problems or [(f"systems.{name}", str(trouble), "correct it")]
             else:
                 stack.push_async_callback(channels[name].aclose)
+        problems += _beside_the_systems(config)
         if problems:
-            where = ", ".join(problem[0] for problem in problems)
-            raise ConfigError(f"Cannot open every system: {where}. Nothing was called.", problems)
+            places = list(dict.fromkeys(problem[0] for problem in problems))
+            where = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+            raise ConfigError(f"Cannot open everything: {where}. Nothing was called.", problems)
         warehouse, state = open_stores(config)
         stack.callback(state.close)
         yield Context(config, clock, channels, warehouse, state, rng, progress or _silent)
+
+
+def _beside_the_systems(config: Config) -> list[tuple[str, str, str]]:
+    """Return what a run would stumble over only after its systems were called: the sheet's and alerts' secrets, policy files."""
+    sheets = config.publish.sheets
+    wanted = [("publish.sheets.credentials", sheets.credentials)] if sheets is not None else []
+    wanted += [(f"alerts.urls.{at}", url) for at, url in enumerate(config.alerts.urls)]
+    problems: list[tuple[str, str, str]] = []
+    for where, secret in wanted:
+        try:
+            secret.read()
+        except ConfigError as missing:
+            problems += [(f"{variable} ({where})", what, mend) for variable, what, mend in missing.problems]
+    try:
+        read_declared(config)
+    except ConfigError as trouble:
+        problems += trouble.problems
+    return problems

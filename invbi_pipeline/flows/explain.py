@@ -1,9 +1,9 @@
 """Explain: everything that made one SKU's numbers what they are, read from the warehouse as it stands."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -13,58 +13,136 @@ from invbi_pipeline.store.warehouse import Database, Warehouse
 __all__ = ["ExplainedPoint", "Explanation", "explain"]
 
 
+_MOST_CODES: Final = 10  # named in an error
+_WRONG: Final = """
+    SELECT severity, code, system, location, sku, listing_key, units, money, currency, cause, suggested_action, first_seen, state
+    FROM recon.findings WHERE state <> 'resolved' AND
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainedPoint:
-    """One point: the three-way merge, the offer with every deduction, the effects since the base, our corrections."""
+    """One point: the three-way merge, the offer with every deduction, the effects since the base, our corrections.
+
+    `places` are the locations its pool is gathered from, each with the units of the SKU it gives (None where the channel's
+    own rules keep more back there than the shelf says). `look` is its last judged look, `feed` what may be believed of its
+    system and whether that is a channel.
+    """
 
     point: Mapping[str, Any]
     base: Mapping[str, Any]
     offer: Mapping[str, Any]
-    policy: Mapping[str, str]  # value -> which policy set it
+    policy: Mapping[str, Any]  # value -> which policy set it; and what the buffer was made from
     effects: pl.DataFrame
     corrections: pl.DataFrame
+    places: Mapping[str, int | None]
+    look: Mapping[str, Any]
+    feed: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One SKU: where its units lie, what is promised, where it is shown, and what is wrong."""
+    """One SKU: where its units lie, what is promised, where it is shown, and what is wrong.
+
+    `positions` are truth.positions of the SKU. Of a kit, `components` are those of its components, with `quantity` (in one kit)
+    and `kits` (how many of it that shelf is enough for); `makes` is location, kits: how many can be made there. Reservations
+    and what is wrong with a whole SKU are then told of the components too. `sku` is empty where a listing is mapped to none.
+    """
 
     sku: str
     title: str
     positions: pl.DataFrame
+    components: pl.DataFrame
+    makes: pl.DataFrame
     reservations: pl.DataFrame
     points: tuple[ExplainedPoint, ...]
     findings: pl.DataFrame
 
 
-def explain(warehouse: Warehouse, sku: str) -> Explanation:
-    """Return the explanation of a master SKU, or of a listing's key or raw SKU that is mapped to one.
+def explain(warehouse: Warehouse, sku: str, sells_from: Mapping[str, Sequence[str]]) -> Explanation:
+    """Return the explanation of a master SKU, of a listing's key or raw SKU, or of a listing that is mapped to no SKU.
 
-    Raises `ConfigError` naming near codes when nothing is called so.
+    `sells_from` names the locations that each channel may promise from. Raises `ConfigError` naming near codes when nothing is
+    called so.
     """
     with warehouse.open() as db:
         master = _master(db, sku)
+        if not master:
+            return _unmapped(db, sku, sells_from)
         mine = {"sku": master}
         points = db.query("SELECT * FROM recon.points WHERE sku = $sku ORDER BY system, location, listing_key", mine)
         titles = db.query(
             "SELECT title FROM staging.stg_listings JOIN truth.mappings USING (system, listing_key) WHERE sku = $sku LIMIT 1",
             mine,
         )
+        positions = db.query("SELECT * FROM truth.positions WHERE sku = $sku ORDER BY location", mine)
+        components = _components(db, mine)
+        makes = _makes(components)
+        gives = dict((makes if components.height else positions.select("location", "available")).iter_rows())
+        parts = "(SELECT sku FROM truth.kits WHERE kit_sku = $sku)"
         return Explanation(
             sku=master,
             title=str(titles["title"][0]) if titles.height else "",
-            positions=db.query("SELECT * FROM truth.positions WHERE sku = $sku ORDER BY location", mine),
-            reservations=db.query("SELECT * FROM truth.reservations WHERE sku = $sku ORDER BY ordered_at", mine),
-            points=tuple(_point(db, row) for row in points.iter_rows(named=True)),
-            findings=db.query(
-                "SELECT severity, code, system, location, sku, listing_key, units, money, currency, cause, suggested_action, "
-                "first_seen, state FROM recon.findings WHERE sku = $sku AND state <> 'resolved' ORDER BY first_seen",
+            positions=positions,
+            components=components,
+            makes=makes,
+            reservations=db.query(
+                f"SELECT * FROM truth.reservations WHERE sku = $sku OR sku IN {parts} ORDER BY ordered_at",  # noqa: S608
                 mine,
+            ),
+            points=tuple(_point(db, row, sells_from, gives) for row in points.iter_rows(named=True)),
+            findings=db.query(
+                f"{_WRONG} (sku = $sku OR (sku IN {parts} AND coalesce(listing_key, '') = '')) ORDER BY first_seen", mine
             ),
         )
 
 
+def _components(db: Database, mine: Mapping[str, str]) -> pl.DataFrame:
+    """Return a kit's components by place; one that lies nowhere has a row without a location."""
+    found = """
+        SELECT k.sku, k.quantity, p.* EXCLUDE (sku), CAST(floor(coalesce(p.available, 0) / k.quantity) AS BIGINT) AS kits
+        FROM truth.kits k LEFT JOIN truth.positions p USING (sku) WHERE k.kit_sku = $sku ORDER BY k.sku, p.location
+    """
+    return db.query(found, mine)
+
+
+def _makes(components: pl.DataFrame) -> pl.DataFrame:
+    """Return location, kits: the least that any component is enough for; one that has no shelf there is enough for none."""
+    kinds = components["sku"].n_unique()
+    least = pl.col("kits").min()
+    short = pl.min_horizontal(least, pl.lit(0, pl.Int64))
+    makes = pl.when(pl.col("sku").n_unique() == kinds).then(least).otherwise(short)
+    return components.drop_nulls("location").group_by("location").agg(kits=makes).sort("location")
+
+
+def _unmapped(db: Database, asked: str, sells_from: Mapping[str, Sequence[str]]) -> Explanation:
+    """Return what is known of listings that are mapped to no SKU: their points, and the findings that name them."""
+    code = {"code": asked}
+    listed = "SELECT system, listing_key FROM staging.stg_listings WHERE listing_key = $code OR raw_sku = $code"
+    keys = f"(SELECT system, listing_key FROM recon.points WHERE listing_key = $code UNION {listed})"  # noqa: S608
+    points = db.query(f"SELECT * FROM recon.points WHERE (system, listing_key) IN {keys} ORDER BY system, location", code)  # noqa: S608
+    titles = db.query(f"SELECT title FROM staging.stg_listings WHERE (system, listing_key) IN {keys} LIMIT 1", code)  # noqa: S608
+    findings = db.query(
+        f"{_WRONG} ((system, listing_key) IN {keys} OR sku = $code OR listing_key = $code) ORDER BY first_seen", code
+    )
+    if not (points.height or titles.height or findings.height):
+        raise _nothing_called(db, asked)
+    none = db.query("SELECT * FROM truth.positions WHERE false")
+    components = _components(db, {"sku": ""})
+    return Explanation(
+        sku="",
+        title=str(titles["title"][0] or "") if titles.height else "",
+        positions=none,
+        components=components,
+        makes=_makes(components),
+        reservations=db.query("SELECT * FROM truth.reservations WHERE false"),
+        points=tuple(_point(db, row, sells_from, {}) for row in points.iter_rows(named=True)),
+        findings=findings,
+    )
+
+
 def _master(db: Database, asked: str) -> str:
+    """Return the SKU that is meant, or nothing where no SKU or mapped listing is called so."""
     same = "SELECT DISTINCT sku FROM truth.mappings WHERE valid_to IS NULL AND (sku = $code OR listing_key = $code)"
     raw = """
         SELECT DISTINCT m.sku FROM truth.mappings m JOIN staging.stg_listings l USING (system, listing_key)
@@ -75,22 +153,32 @@ def _master(db: Database, asked: str) -> str:
         if found.height == 1:
             return str(found["sku"][0])
         if found.height > 1:
-            names = ", ".join(sorted(found["sku"].to_list())[:10])
+            names = ", ".join(sorted(found["sku"].to_list())[:_MOST_CODES])
             raise ConfigError(f"{asked!r} is mapped to several SKUs.", [(asked, f"one of {names}", "name the SKU itself")])
+    return ""
+
+
+def _nothing_called(db: Database, asked: str) -> ConfigError:
     near = db.query(
         "SELECT DISTINCT sku FROM truth.mappings ORDER BY jaro_winkler_similarity(sku, $code) DESC, sku LIMIT 5", {"code": asked}
     )
     mend = f"did you mean {', '.join(near['sku'].to_list())}?" if near.height else "run `invbi run` first"
-    raise ConfigError(f"No SKU or listing is called {asked!r}.", [(asked, "a master SKU, a listing key or a raw SKU", mend)])
+    return ConfigError(f"No SKU or listing is called {asked!r}.", [(asked, "a master SKU, a listing key or a raw SKU", mend)])
 
 
-def _point(db: Database, point: Mapping[str, Any]) -> ExplainedPoint:
+def _point(
+    db: Database, point: Mapping[str, Any], sells_from: Mapping[str, Sequence[str]], gives: Mapping[str, int]
+) -> ExplainedPoint:
     key = {k: point[k] for k in ("system", "listing_key", "location")}
     where = "WHERE system = $system AND listing_key = $listing_key AND location = $location"
     bases = db.query(f"SELECT * FROM recon.bases {where}", key)  # noqa: S608 (our own words)
     offers = db.query(f"SELECT * FROM truth.offers {where}", key)  # noqa: S608
-    base = bases.row(0, named=True) if bases.height else {}
-    offer = offers.row(0, named=True) if offers.height else {}
+    looks = db.query(f"SELECT * FROM recon.looks {where}", key)  # noqa: S608
+    feeds = db.query(
+        "SELECT s.sells, f.* FROM recon.systems s LEFT JOIN recon.feeds f USING (system) WHERE s.system = $system",
+        {"system": point["system"]},
+    )
+    base, offer = _only(bases), _only(offers)
     since = """
         SELECT effect_id, kind, units, stamped_at, order_id FROM staging.stg_effects e
         WHERE system = $system AND listing_key = $listing_key AND location = $location
@@ -110,4 +198,31 @@ def _point(db: Database, point: Mapping[str, Any]) -> ExplainedPoint:
         policy=json.loads(offer.get("policy") or "{}"),
         effects=db.query(since, {**key, "as_of": base.get("as_of")}) if base else pl.DataFrame(),
         corrections=db.query(corrections, key),
+        places=_gathered(db, offer, sells_from.get(str(point["system"]), ()), gives),
+        look=_only(looks),
+        feed=_only(feeds),
     )
+
+
+def _only(found: pl.DataFrame) -> dict[str, Any]:
+    return found.row(0, named=True) if found.height else {}
+
+
+def _gathered(
+    db: Database, offer: Mapping[str, Any], sells_from: Sequence[str], gives: Mapping[str, int]
+) -> dict[str, int | None]:
+    """Return the places of an offer's pool with what each gives, as far as the shelves add up to what was gathered."""
+    if not offer:
+        return {}
+    same = {"system": offer["system"], "listing_key": offer["listing_key"]}
+    shown = db.query(
+        "SELECT location FROM truth.offers WHERE system = $system AND listing_key = $listing_key AND location <> ''", same
+    )
+    places = [place for place in sells_from if place in gives and (shown.is_empty() or place in shown["location"])]
+    gathered, pack = offer["pool"] + offer["threshold"] + (offer["held_nowhere"] or 0), offer["units"] or 1
+    whole_packs = {place: gives[place] // pack * pack for place in places}
+    in_parts = {place: gives[place] for place in places}  # where an order may ship in parts
+    for told in (whole_packs, in_parts):
+        if sum(told.values()) == gathered:
+            return dict(told)
+    return dict.fromkeys(places)

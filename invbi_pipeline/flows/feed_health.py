@@ -41,35 +41,42 @@ RULES: Final = (
         "volume_floor_bp",
         floor=True,
         verdict=FeedVerdict.TRUNCATED,
-        says="{rows} rows where {expected_rows} were expected ({volume_bp} of at least {volume_floor_bp} basis points)",
+        says="{rows} rows where {expected_rows} were expected ({volume_bp} of at least {volume_floor_bp})",
+    ),
+    Rule(
+        "named_bp",
+        "named_floor_bp",
+        floor=True,
+        verdict=FeedVerdict.TRUNCATED,
+        says="it knows {named_keys} of the {known_keys} codes known before; {new_keys} new ones{key_example}",
     ),
     Rule(
         "echo_bp",
         "echo_floor_bp",
         floor=True,
         verdict=FeedVerdict.TRUNCATED,
-        says="it names {echo_bp} basis points of the listings that its own orders moved since; at least {echo_floor_bp}",
+        says="it names {echo_bp} of the listings that its own orders moved since; at least {echo_floor_bp}",
     ),
     Rule(
         "missing_bp",
         "missing_limit_bp",
         floor=False,
         verdict=FeedVerdict.TRUNCATED,
-        says="{missing_bp} basis points of the numbers above 0 are gone; at most {missing_limit_bp}",
+        says="{missing_bp} of the numbers above 0 are gone; at most {missing_limit_bp}",
     ),
     Rule(
         "zeroed_bp",
         "zeroed_limit_bp",
         floor=False,
         verdict=FeedVerdict.MASS_ZERO,
-        says="{zeroed} numbers above 0 became 0 or untracked at once ({zeroed_bp} of at most {zeroed_limit_bp} basis points)",
+        says="{zeroed} numbers above 0 became 0 or untracked at once ({zeroed_bp} of at most {zeroed_limit_bp})",
     ),
     Rule(
         "regressed_bp",
         "regressed_limit_bp",
         floor=False,
         verdict=FeedVerdict.STALE,
-        says="{regressed_bp} basis points of the numbers are older than what was read before; at most {regressed_limit_bp}",
+        says="{regressed_bp} of the numbers are older than what was read before; at most {regressed_limit_bp}",
     ),
     Rule(
         "silent_s",
@@ -122,7 +129,12 @@ def _judgement(broken: set[str], figures: Mapping[str, object]) -> Judgement:
     said = [rule for rule in RULES if rule.column in broken]
     if not said:
         return Judgement(FeedVerdict.BELIEVED, "")
-    return Judgement(said[0].verdict, "; ".join(rule.says.format(**figures) for rule in said))
+    return Judgement(said[0].verdict, "; ".join(rule.says.format(**_in_percent(figures)) for rule in said))
+
+
+def _in_percent(figures: Mapping[str, object]) -> dict[str, object]:
+    """Return the figures with the shares, which are basis points, as percents."""
+    return {k: f"{v / 100:g} %" if k.endswith("_bp") and isinstance(v, int) else v for k, v in figures.items()}
 
 
 def _pandas(metrics: Sequence[Metrics]) -> Any:

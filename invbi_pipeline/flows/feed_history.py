@@ -25,7 +25,10 @@ SELECT
 FROM raw.batches WHERE scope = 'sweep' AND verdict = 'believed' GROUP BY ALL
 """
 _OBSERVATIONS: Final = """
-SELECT system, listing_key, location_key, quantity, changed_at FROM staging.stg_observations WHERE state = 'known'
+SELECT
+    system, listing_key, location_key, quantity, changed_at,
+    (system, listing_key) IN (SELECT (system, listing_key) FROM staging.stg_listings) AS listed
+FROM staging.stg_observations WHERE state = 'known'
 """
 _LISTINGS: Final = (
     "SELECT system, count(DISTINCT listing_key) AS n FROM staging.stg_listings WHERE status = 'active' GROUP BY system"
@@ -102,4 +105,4 @@ def _known_effects(database: Database, system: str, batches: Sequence[Batch]) ->
 
 def _nothing() -> pl.DataFrame:
     text = dict.fromkeys(("system", "listing_key", "location_key"), pl.String())
-    return pl.DataFrame(schema={**text, "quantity": pl.Int64(), "changed_at": UTC})
+    return pl.DataFrame(schema={**text, "quantity": pl.Int64(), "changed_at": UTC, "listed": pl.Boolean()})

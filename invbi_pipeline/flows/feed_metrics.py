@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.config import GuardConfig
+from invbi_pipeline.domain.codes import SPELLINGS, spelling
 from invbi_pipeline.domain.frames import UTC
 from invbi_pipeline.domain.words import Dataset, Quantity
 from invbi_pipeline.store.landing import Batch
@@ -25,6 +26,7 @@ _REGRESSED_ROWS: Final = 3
 # Listings whose own effects fell into the time since the last read must be among what changed; fewer prove nothing.
 _ECHO_LISTINGS: Final = 20
 _ALL_ZERO_POINTS: Final = 10  # in a small shop only all of its points at once are judged
+_FEW_KEYS: Final = 10  # of fewer keys only the loss of all is judged, and of one or two nothing
 _QUIET_AT_LEAST: Final = timedelta(hours=6)
 
 METRICS: Final[Mapping[str, pl.DataType]] = {
@@ -37,6 +39,12 @@ METRICS: Final[Mapping[str, pl.DataType]] = {
     "expected_rows": pl.Int64(),  # of the last believed full read; at a first read of stock, one for each listing
     "volume_bp": pl.Int64(),
     "volume_floor_bp": pl.Int64(),
+    "known_keys": pl.Int64(),  # listings that had a number above 0 before
+    "named_keys": pl.Int64(),  # of those, in this full read
+    "new_keys": pl.Int64(),  # in this full read, and without a number before
+    "key_example": pl.String(),  # a new key beside the one that it may be, as the reason says it
+    "named_bp": pl.Int64(),
+    "named_floor_bp": pl.Int64(),
     "echo_bp": pl.Int64(),  # listings whose own effects moved them since the last read and that this read names
     "echo_floor_bp": pl.Int64(),
     "missing_bp": pl.Int64(),  # points that had a number above 0 and now have none
@@ -66,7 +74,7 @@ class History:
     longest_silence: timedelta | None  # between two of its own changes lately; null: it has no rhythm that is known
     others_moved_at: datetime | None  # newest change of any other system, on our clock
     listings: int  # known, not deleted
-    observations: pl.DataFrame  # system, listing_key, location_key, quantity (known only), changed_at
+    observations: pl.DataFrame  # system, listing_key, location_key, quantity (known only), changed_at, listed
     known_effects: pl.DataFrame  # effect_id
     was_blind: bool
 
@@ -84,6 +92,12 @@ class Metrics:
     expected_rows: int | None = None
     volume_bp: int | None = None
     volume_floor_bp: int | None = None
+    known_keys: int | None = None
+    named_keys: int | None = None
+    new_keys: int | None = None
+    key_example: str = ""
+    named_bp: int | None = None
+    named_floor_bp: int | None = None
     echo_bp: int | None = None
     echo_floor_bp: int | None = None
     missing_bp: int | None = None
@@ -124,6 +138,8 @@ def _measure(batch: Batch, all_of_it: Sequence[Batch], history: History, guards:
         made.skew_s = (batch.platform_time - batch.began_at).total_seconds()
     if batch.full and batch.dataset in (Dataset.STOCK, Dataset.LISTINGS, Dataset.LOCATIONS):
         _volume(made, batch, all_of_it, history, guards)
+    if batch.full and batch.dataset in (Dataset.STOCK, Dataset.LISTINGS):
+        _keys(made, batch, history, guards)
     if batch.dataset == Dataset.STOCK:
         _numbers(made, batch, history, guards)
         _echo(made, batch, all_of_it, history, guards)
@@ -144,6 +160,32 @@ def _volume(made: Metrics, batch: Batch, all_of_it: Sequence[Batch], history: Hi
         if listed:  # nothing to compare with yet: half of what will be asked later
             made.expected_rows, made.volume_floor_bp = listed, guards.feed_min_volume_bp // 2
             made.volume_bp = batch.frame("stock")["listing_key"].n_unique() * FULL // listed
+
+
+def _keys(made: Metrics, batch: Batch, history: History, guards: GuardConfig) -> None:
+    """A read may have as many rows as ever and know none of the old keys: a spreadsheet took the codes for numbers."""
+    listed = pl.lit(value=True) if batch.dataset == Dataset.STOCK else pl.col("listed")  # a list may leave things out: as before
+    before = history.observations.filter((pl.col("quantity") > 0) & listed).select("listing_key").unique()
+    now = batch.frame(batch.dataset).select("listing_key").unique()
+    named = before.join(now, on="listing_key", how="semi").height
+    if now.is_empty() or before.height < (_FEW_KEYS if named else 3):
+        return
+    new = now.join(history.observations, on="listing_key", how="anti")
+    made.known_keys, made.named_keys, made.new_keys = before.height, named, new.height
+    made.named_bp, made.named_floor_bp = named * FULL // before.height, guards.feed_min_volume_bp
+    if made.named_bp < made.named_floor_bp:
+        made.key_example = _key_example(before.join(now, on="listing_key", how="anti"), new)
+
+
+def _key_example(gone: pl.DataFrame, new: pl.DataFrame) -> str:
+    """Show what happened to the keys by one of them: beside the old one that it is in another spelling, where there is one."""
+    bare = pl.col("listing_key").str.strip_chars().str.replace(r"\.0+$", "")
+    alike = spelling(bare, len(SPELLINGS) - 1).alias("alike")
+    both = new.select("listing_key", alike).join(gone.select(pl.col("listing_key").alias("old"), alike), on="alike")
+    if both.height:
+        found, old = both.sort("old").select("listing_key", "old").row(0)
+        return f"; e.g. {found!r} for {old!r}"
+    return f"; e.g. {new['listing_key'].min()!r}" if new.height else ""
 
 
 def _numbers(made: Metrics, batch: Batch, history: History, guards: GuardConfig) -> None:

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from shlex import quote
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from invbi_pipeline.sandbox.world import Planted, World
@@ -59,6 +60,9 @@ def control_routes(world: World) -> list[Route]:
     async def secrets(request: Request) -> JSONResponse:
         return JSONResponse(environment(world))
 
+    async def secrets_for_a_shell(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("".join(f"export {name}={quote(value)}\n" for name, value in environment(world).items()))
+
     return [
         Route("/clock", clock),
         Route("/advance", _json_only(advance), methods=["POST"]),
@@ -67,6 +71,7 @@ def control_routes(world: World) -> list[Route]:
         Route("/planted", planted),
         Route("/plant", _json_only(plant), methods=["POST"]),
         Route("/secrets", secrets),
+        Route("/secrets.sh", secrets_for_a_shell),
     ]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from html import escape
 from pathlib import Path
 
@@ -68,11 +68,13 @@ def serve(
     folder: Path = Path(),
     *,
     live: bool = False,
+    ready: Callable[[str, Path], None] = lambda address, config: None,
 ) -> None:
     """Serve a fresh world on a loopback port (0: any free one) until stopped.
 
     Writes the ERP's exports and a matching `invbi.toml` into `folder`. When it is ready it prints one JSON line: address,
-    preset, seed, skus, config, now. Raises OSError when the port is taken and KeyError for an unknown preset.
+    preset, seed, skus, config, now; then it calls `ready` with address and config. Raises OSError when the port is taken
+    (it names no file) or the folder cannot be written, and KeyError for an unknown preset.
     """
     from invbi_pipeline.sandbox.sheets import SheetsService
 
@@ -85,7 +87,7 @@ def serve(
         config = presets.write_config(world, folder)
         app = create_app(world, SheetsService(clock, sheets_token(world)).app, live=live)
         now = world.business.now.isoformat()
-        ready = {"address": address, "preset": preset, "seed": seed, "skus": skus, "config": str(config), "now": now}
+        line = {"address": address, "preset": preset, "seed": seed, "skus": skus, "config": str(config), "now": now}
         settings = uvicorn.Config(
             app,
             log_level="warning",
@@ -95,19 +97,21 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=2,
         )
-        _Announced(settings, json.dumps(ready)).run(sockets=[listener])
+        _Announced(settings, json.dumps(line), lambda: ready(address, config)).run(sockets=[listener])
 
 
 class _Announced(uvicorn.Server):
-    """Says on standard output when it listens."""
+    """Says when it listens: a line on standard output, then whatever `ready` does."""
 
-    def __init__(self, config: uvicorn.Config, line: str) -> None:
+    def __init__(self, config: uvicorn.Config, line: str, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._line = line
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(self._line, flush=True)
+        self._ready()
 
 
 def _index(world: World) -> str:

@@ -3,7 +3,8 @@
 Every mistake in every file is found at once and named by file, row and column; nothing is guessed.
 """
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,9 +13,10 @@ import polars as pl
 
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import KIT_ROWS, POLICIES, PRICES, RATES, SKU_MAP, UTC, Schema, empty
-from invbi_pipeline.domain.policies import NAMES
+from invbi_pipeline.domain.policies import ENDS_FIRST, NAMES
 from invbi_pipeline.domain.policies import problems as limits
 from invbi_pipeline.errors import ConfigError
+from invbi_pipeline.store.declared_checks import Wrong, misfits
 
 __all__ = ["Declared", "read_declared"]
 
@@ -42,6 +44,7 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
     "rates": {},
 }
 _POSITIVE: Final = ("units", "quantity", "rate")
+_NOT_NEGATIVE: Final = ("price", "cost")
 _MOST_PROBLEMS_A_FILE: Final = 20
 
 
@@ -55,36 +58,71 @@ class Declared:
     prices: pl.DataFrame
     rates: pl.DataFrame
 
+    def strangers(self, known: Iterable[str]) -> list[str]:
+        """Return the skus that policies name and neither another file nor `known` has: perhaps misspelt, perhaps to come."""
+        declared = [self.sku_map["sku"], self.prices["sku"], self.kit_rows["kit_sku"], self.kit_rows["component_sku"]]
+        return sorted(set(self.policies["sku"]) - {"", *known, *pl.concat(declared)})
+
 
 def read_declared(config: Config) -> Declared:
     """Read the files that the configuration names; one that it does not name is empty.
 
     Raises `ConfigError` with every problem of every file: (file and row, what is wrong, how to mend it).
     """
-    problems: list[Problem] = []
-    frames = {name: _read(config, name, problems) for name in _FILES}
-    if problems:
-        raise ConfigError(f"The policy files have {len(problems)} error{'s' * (len(problems) != 1)}.", problems)
-    return Declared(frames["sku_map"], frames["kits"], frames["policies"], frames["prices"], frames["rates"])
+    problems: dict[str, list[Problem]] = {name: [] for name in _FILES}
+    wrong: dict[str, list[Wrong]] = {name: [] for name in _FILES}
+    frames: dict[str, pl.DataFrame] = {}
+    for name in _FILES:
+        text = _text(config, name, problems[name])
+        if text is not None:
+            frames[name], wrong[name] = _typed(text, name)
+    for name, found in misfits(config, frames).items():
+        wrong[name] += found
+    every = [p for name in _FILES for p in (*problems[name], *_named(config, name, wrong[name]))]
+    if every:
+        raise ConfigError(f"The policy files have {len(every)} error{'s' * (len(every) != 1)}.", every)
+    typed = {name: frames[name].drop("row") if name in frames else empty(schema) for name, schema in _FILES.items()}
+    return Declared(typed["sku_map"], typed["kits"], typed["policies"], typed["prices"], typed["rates"])
 
 
-def _read(config: Config, name: str, problems: list[Problem]) -> pl.DataFrame:
-    schema, named = _FILES[name], getattr(config.policies, name)
+def _text(config: Config, name: str, problems: list[Problem]) -> pl.DataFrame | None:
+    """Return the cells of a file as text, or None where it is not named or cannot be read."""
+    named = getattr(config.policies, name)
     if not named:
-        return empty(schema)
+        return None
     path = config.folder / named
+    if path.is_dir():
+        problems.append((str(path), "a CSV file, but this is a folder", f"name a file in policies.{name}"))
+        return None
     try:
-        text = pl.read_csv(path, infer_schema=False, encoding="utf8").with_columns(pl.all().fill_null(""))
-    except (OSError, pl.exceptions.PolarsError) as trouble:
+        content = path.read_bytes()
+        content.decode("utf-8")
+        text = pl.read_csv(io.BytesIO(content), infer_schema=False).with_columns(pl.all().fill_null(""))
+    except UnicodeDecodeError as trouble:
+        line = content.count(b"\n", 0, trouble.start) + 1
+        problems.append((f"{path}: row {line}", "UTF-8 text, but this has bytes of another encoding", "save it as UTF-8"))
+        return None
+    except OSError as trouble:
+        problems.append((str(path), trouble.strerror or type(trouble).__name__, f"correct policies.{name}, or the file"))
+        return None
+    except pl.exceptions.PolarsError as trouble:
         what = str(trouble).splitlines()[0] if str(trouble) else type(trouble).__name__
         problems.append((str(path), what, f"correct policies.{name}, or the file"))
-        return empty(schema)
+        return None
     text = text.rename({column: column.strip().removeprefix("\ufeff") for column in text.columns})
     found = _columns(path, text, name)
-    if found:
-        problems += found
-        return empty(schema)
-    return _typed(path, text, name, problems)
+    problems += found
+    return None if found else text
+
+
+def _named(config: Config, name: str, wrong: list[Wrong]) -> list[Problem]:
+    """Say where each mistake is; of very many only the first, so that the screen still shows where to begin."""
+    path = config.folder / getattr(config.policies, name)
+    shown = sorted(wrong)[:_MOST_PROBLEMS_A_FILE]
+    problems = [(f"{path}: row {row}, {column}", what, mend) for row, column, what, mend in shown]
+    if len(wrong) > len(shown):
+        problems.append((str(path), f"{len(wrong) - len(shown)} more cells are wrong", "correct those named first"))
+    return problems
 
 
 def _columns(path: Path, text: pl.DataFrame, name: str) -> list[Problem]:
@@ -96,10 +134,10 @@ def _columns(path: Path, text: pl.DataFrame, name: str) -> list[Problem]:
     return missing + unknown
 
 
-def _typed(path: Path, text: pl.DataFrame, name: str, problems: list[Problem]) -> pl.DataFrame:
-    schema = _FILES[name]
+def _typed(text: pl.DataFrame, name: str) -> tuple[pl.DataFrame, list[Wrong]]:
+    """Return the rows typed, with `row`, and the cells that could not be (null) or may not be what they are."""
+    schema, defaults = _FILES[name], _DEFAULTS[name]
     trimmed = text.with_columns(pl.all().str.strip_chars()).with_row_index("row", offset=2)
-    defaults = _DEFAULTS[name]
     typed = trimmed.select(
         "row",
         *(
@@ -109,31 +147,32 @@ def _typed(path: Path, text: pl.DataFrame, name: str, problems: list[Problem]) -
             for column, kind in schema.items()
         ),
     )
-    wrong: list[tuple[int, Problem]] = []
+    wrong: list[Wrong] = []
     for column, kind in schema.items():
         if column not in trimmed.columns:
             continue
-        said = trimmed[column]
-        bad = (said != "") & typed[column].is_null() if kind != pl.String() else (said == "") & (column in _NEEDED[name])
-        if kind != pl.String() and column in _NEEDED[name]:
-            bad = typed[column].is_null()
-        if column in _POSITIVE:
-            bad = bad | (typed[column] <= 0).fill_null(value=False)
-        if name == "policies" and column == "name":
-            bad = bad | ~said.is_in(list(NAMES))
-        for row, value in trimmed.filter(bad).select("row", column).iter_rows():
-            wrong.append(
-                (row, (f"{path}: row {row}, {column}", f"{value!r} is not {_wanted(name, column, kind)}", "correct the cell"))
-            )
+        for row, value in trimmed.filter(_bad(trimmed[column], typed[column], name)).select("row", column).iter_rows():
+            wrong.append((row, column, f"{value!r} is not {_wanted(name, column, kind)}", "correct the cell"))
     if name == "policies":
         meant = limits(typed.lazy().drop_nulls(["name", "value"]).filter(pl.col("name").is_in(list(NAMES)))).collect()
-        wrong += [
-            (row, (f"{path}: row {row}", reason, "correct the row")) for row, reason in meant.select("row", "reason").iter_rows()
-        ]
-    problems += [problem for _, problem in sorted(wrong)[:_MOST_PROBLEMS_A_FILE]]
-    if len(wrong) > _MOST_PROBLEMS_A_FILE:
-        problems.append((str(path), f"{len(wrong) - _MOST_PROBLEMS_A_FILE} more cells are wrong", "correct those named first"))
-    return typed.drop("row")
+        for row, reason in meant.select("row", "reason").iter_rows():
+            wrong.append((row, "valid_to" if reason == ENDS_FIRST else "value", reason, "correct the row"))
+    return typed, wrong
+
+
+def _bad(said: pl.Series, typed: pl.Series, name: str) -> pl.Series:
+    column = said.name
+    needed = column in _NEEDED[name]
+    bad = (said == "") & needed if typed.dtype == pl.String() else typed.is_null() & (needed | (said != ""))
+    if column in _POSITIVE:
+        bad |= (typed <= 0).fill_null(value=False)
+    if column in _NOT_NEGATIVE:
+        bad |= (typed < 0).fill_null(value=False)
+    if typed.dtype == pl.Float64():  # text such as nan or inf reads as a number
+        bad |= (~typed.is_finite()).fill_null(value=False)
+    if name == "policies" and column == "name":
+        bad |= ~said.is_in(list(NAMES))
+    return bad
 
 
 def _cast(column: str, kind: pl.DataType, default: int | None) -> pl.Expr:
@@ -160,4 +199,6 @@ def _wanted(name: str, column: str, kind: pl.DataType) -> str:
         return "filled in"
     numbers = "a whole number" if kind == pl.Int64() else "a number"
     words = "a time such as 2026-11-27T00:00:00Z" if kind == UTC else numbers
+    if column in _NOT_NEGATIVE:
+        return f"{words}, 0 or more"
     return f"{words} above 0" if column in _POSITIVE else words

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError, OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from invbi_pipeline.domain.frames import UTC
 from invbi_pipeline.errors import ConfigError, StoreBusy
@@ -74,7 +75,7 @@ class State:
                 yield connection
         except OperationalError as trouble:
             if "locked" in str(trouble.orig):
-                url = self._engine.url.render_as_string()
+                url = _shown(self._engine.url)
                 raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
             raise
 
@@ -212,22 +213,61 @@ class State:
 
 
 def open_state(url: str, folder: Path, wait_s: float = 20.0) -> State:
-    """Open the state store and bring its tables to this version.
+    """Open the state store and bring its tables to this version. Several processes may do so at once.
 
-    `url` is SQLAlchemy's; a relative SQLite path is relative to `folder`. Raises `ConfigError` when the store was made by a
-    newer invbi or cannot be opened, `StoreBusy` when another process holds it for longer than `wait_s` seconds.
+    `url` is SQLAlchemy's; a relative SQLite path is relative to `folder`. Raises `ConfigError` when the address names no
+    database that is known here, or the store was made by a newer invbi or cannot be opened, `StoreBusy` when another process
+    holds it for longer than `wait_s` seconds.
     """
-    where = make_url(url)
-    sqlite = where.get_backend_name() == "sqlite"
-    if sqlite and where.database and where.database != ":memory:":
-        path = folder / where.database
-        path.parent.mkdir(parents=True, exist_ok=True)
-        where = where.set(database=str(path))
-    engine = create_engine(where, connect_args={"timeout": wait_s} if sqlite else {})
+    engine = _engine(url, folder, wait_s)
+    try:
+        _migrate(engine, wait_s)
+    except DBAPIError as trouble:
+        if "locked" in str(trouble.orig):
+            where = _shown(engine.url)
+            raise StoreBusy(f"The state store {where} is held by another process. Nothing was changed; run again.") from trouble
+        raise ConfigError(
+            f"Cannot open the state store {_shown(engine.url)}: {trouble.orig}.",
+            [("store.state_url", "a database that can be opened", "correct the address, or make the folder writable")],
+        ) from trouble
+    except InvalidRequestError as trouble:  # a driver that only works inside an event loop
+        raise _wrong_address(f"its driver {engine.driver} cannot be used here", "name another driver") from trouble
+    return State(engine)
+
+
+def _engine(url: str, folder: Path, wait_s: float) -> Engine:
+    try:
+        where = make_url(url)
+        sqlite = where.get_backend_name() == "sqlite"
+        if sqlite and where.database and where.database != ":memory:":
+            where = where.set(database=str(folder / where.database))
+            Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(where, connect_args={"timeout": wait_s} if sqlite else {})
+    except NoSuchModuleError as trouble:
+        raise _wrong_address("it names a kind of database that is not known", "correct what stands before ://") from trouble
+    except ImportError as trouble:
+        mend = f"install {trouble.name} beside invbi, or name another driver before ://"
+        raise _wrong_address(f"its driver {trouble.name} is not installed", mend) from trouble
+    except (ArgumentError, ValueError) as trouble:  # whose text may hold a part of the password
+        raise _wrong_address("it is not written as an address", "write dialect://user:password@host/database") from trouble
+    except OSError as trouble:
+        raise ConfigError(
+            f"Cannot make the folder of the state store, {trouble.filename}: {trouble.strerror}.",
+            [("data_dir, store.state_url", "a folder that can be written", "name another, or make it writable")],
+        ) from trouble
     if sqlite:
         event.listen(engine, "connect", _set_up_sqlite)
-    _migrate(engine)
-    return State(engine)
+    return engine
+
+
+def _wrong_address(what: str, mend: str) -> ConfigError:
+    expected = "an address of SQLAlchemy's, e.g. sqlite:///state.db"
+    return ConfigError(f"store.state_url cannot be used: {what}.", [("store.state_url", expected, mend)])
+
+
+def _shown(url: URL) -> str:
+    """Return an address as a message may name it: a password can stand in its query, too."""
+    return url.set(query={}).render_as_string()
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
@@ -237,22 +277,37 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def _migrate(engine: Engine) -> None:
-    try:
-        with engine.begin() as connection:
-            made = inspect(connection).has_table("alembic_version")
-            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if made else None
-            if version == _HEAD:
-                return
-            _upgrade(connection, str(version or ""))
-    except OperationalError as trouble:
-        url = engine.url.render_as_string()
-        if "locked" in str(trouble.orig):
-            raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
-        raise ConfigError(
-            f"Cannot open the state store {url}: {trouble.orig}.",
-            [("store.state_url", "a database that can be opened", "correct the address, or make the folder writable")],
-        ) from trouble
+def _migrate(engine: Engine, wait_s: float) -> None:
+    """Bring the tables to this version; of several processes that find them missing, one makes them."""
+    attempts = Retrying(
+        retry=retry_if_exception(_lost_a_race),
+        stop=stop_after_delay(wait_s),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        reraise=True,
+    )
+    attempts(_migrate_once, engine)
+
+
+def _lost_a_race(trouble: BaseException) -> bool:
+    """Say whether another process was making the store: SQLite does not wait while a new file is put into WAL mode."""
+    return isinstance(trouble, DBAPIError) and ("locked" in str(trouble.orig) or "already exists" in str(trouble.orig))
+
+
+def _migrate_once(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if _version(connection) == _HEAD:
+            return
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":  # elsewhere the loser's tables "already exist", and it looks again
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        version = _version(connection)
+        if version != _HEAD:
+            _upgrade(connection, version)
+
+
+def _version(connection: Connection) -> str:
+    made = inspect(connection).has_table("alembic_version")
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "") if made else ""
 
 
 def _upgrade(connection: Connection, version: str) -> None:

@@ -49,6 +49,7 @@ _SHEET_ERROR: Final = r"^#(REF|N/A|VALUE|NAME|DIV/0|NULL|NUM)[!?]?$"
 _IN_EXPONENT: Final = r"^\d(\.\d+)?[eE]\+?\d{1,3}$"  # 1.23E+12: a spreadsheet made a number of a code
 _WHOLE: Final = r"^[+-]?\d{1,18}(\.0*)?$"
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_FRACTION: Final = r"^[+-]?(\d*\.\d*[1-9]\d*|\.0+)$"
 _NOT_NEGATIVE: Final = frozenset({"reserved", "open_quantity", "price", "counted"})
 
 Rule = Callable[[pl.Expr], pl.Expr]
@@ -229,7 +230,11 @@ def _cell_rules(name: str, column: str, kind: pl.DataType) -> list[tuple[str, Ru
     if kind == pl.Int64():
         rules += [
             ("not a number", lambda c: c.str.contains(_NUMBER)),
-            ("fractional quantity", lambda c: c.str.contains(_WHOLE) | ~c.str.contains(_NUMBER)),
+            ("fractional quantity", lambda c: ~c.str.contains(_FRACTION)),
+            (
+                "number too large or in exponent form",
+                lambda c: c.str.contains(_WHOLE) | c.str.contains(_FRACTION) | ~c.str.contains(_NUMBER),
+            ),
         ]
     if kind == pl.Float64():
         rules.append(("not a number", lambda c: c.str.contains(_NUMBER)))

@@ -31,6 +31,12 @@ _TABLES_HERE: Final = """
 """
 _ROWS_AT_ONCE: Final = 50_000  # of a frame on its way in: bounds the copies that are made for it
 _TURN: Final = threading.RLock()  # DuckDB's file lock is per process: threads of ours queue here
+# a reader of the copy sees the copy, and nothing beside it
+_READER: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+}
+_OPENS_READER: Final = threading.Lock()  # readers of one process share its settings: the first sets them, then they are locked
 
 
 class Database:
@@ -43,8 +49,8 @@ class Database:
         """Run a statement that returns nothing."""
         self._connection.execute(sql, params)
 
-    def query(self, sql: str, params: Params = None) -> pl.DataFrame:
-        """Run one SELECT and return its rows. `params` fill `?` (a sequence) or `$name` (a mapping).
+    def query(self, sql: str, params: Params = None, limit: int | None = None) -> pl.DataFrame:
+        """Run one SELECT and return its rows, at most `limit`. `params` fill `?` (a sequence) or `$name` (a mapping).
 
         Whole numbers come back as Int64, times as UTC; an interval, which frames have no type for, as its seconds. Raises
         duckdb's own errors, `InvalidInputException` for a text that returns no rows.
@@ -52,6 +58,8 @@ class Database:
         found: duckdb.DuckDBPyRelation | None = self._connection.sql(sql, params=params)
         if found is None:
             raise duckdb.InvalidInputException("This returns no rows: write one SELECT.")
+        if limit is not None:
+            found = found.limit(limit)
         columns = [_plain(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
         made = pl.from_arrow(found.project(", ".join(columns)).to_arrow_table())
         assert isinstance(made, pl.DataFrame)
@@ -217,38 +225,49 @@ class Warehouse:
         if getattr(self._mine, "database", None) is not None:
             raise RuntimeError("export() copies what is committed: call it outside of an open step")
         fresh = self.path.with_suffix(f".{os.getpid()}.new")
-        fresh.unlink(missing_ok=True)
-        with _TURN:
+        with _TURN, _told_of(self.read_copy, "written", "make its folder writable, with room for a second warehouse"):
+            fresh.unlink(missing_ok=True)
             connection = self._connect()
             try:
                 tables = connection.execute(_TABLES_HERE).fetchall()
+                # a transaction a table: nobody sees the copy before it is whole, and one over all of them takes 200 MB more
                 connection.execute(f"ATTACH '{_quoted(fresh)}' AS reader")
-                connection.begin()
                 for schema, table in tables:
                     columns = "* REPLACE (CAST(NULL AS VARCHAR) AS payload)" if f"{schema}.{table}" in RAW else "*"
                     connection.execute(f"CREATE SCHEMA IF NOT EXISTS reader.{schema}")
                     connection.execute(f"CREATE TABLE reader.{schema}.{table} AS SELECT {columns} FROM {schema}.{table}")  # noqa: S608
-                connection.commit()
+                connection.execute("CHECKPOINT reader")
                 connection.execute("DETACH reader")
             finally:
                 connection.close()
-        fresh.replace(self.read_copy)
+            fresh.replace(self.read_copy)
         return self.read_copy
 
-    def query_copy(self, sql: str, params: Params = None) -> pl.DataFrame:
-        """Run one SELECT on the read copy, beside whoever writes. Raises `ConfigError` when there is none yet."""
+    def query_copy(self, sql: str, params: Params = None, limit: int | None = None) -> pl.DataFrame:
+        """Run one SELECT on the read copy, beside whoever writes, and return at most `limit` rows.
+
+        It sees the copy alone: no file, no network, no variable of Python's. Raises `ConfigError` when there is no copy yet, it
+        cannot be opened, or `sql` is anything but one SELECT; duckdb's own errors for a SELECT that cannot be run.
+        """
         if not self.read_copy.exists():
             what = f"There is no read copy {self.read_copy} yet."
             raise ConfigError(what, [(str(self.read_copy), "a finished run", "run `invbi run` first")])
-        connection = duckdb.connect(str(self.read_copy), read_only=True)
+        _refuse_all_but_one_select(sql)
+        connection = self._connect_reader()
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            return Database(connection).query(sql, params)
+            return Database(connection).query(sql, params, limit)
         finally:
             connection.close()
 
+    def _connect_reader(self) -> duckdb.DuckDBPyConnection:
+        with _OPENS_READER, _told_of(self.read_copy, "read", "move it away and run `invbi run`, which writes it again"):
+            connection = duckdb.connect(str(self.read_copy), read_only=True, config=_READER)
+            if connection.execute("SELECT NOT current_setting('lock_configuration')").fetchall()[0][0]:
+                connection.execute("SET GLOBAL TimeZone = 'UTC'")
+                connection.execute("SET lock_configuration = true")
+            return connection
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         attempts = Retrying(
             retry=retry_if_exception(_is_held),
             stop=stop_after_delay(self.wait_s),
@@ -256,9 +275,11 @@ class Warehouse:
             sleep=self._sleep,
             retry_error_callback=self._busy,
         )
-        connection: duckdb.DuckDBPyConnection = attempts(duckdb.connect, str(self.path))
-        connection.execute("SET TimeZone = 'UTC'")
-        return connection
+        with _told_of(self.path, "opened for writing", "make the file and its folder writable, or set another data_dir"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection: duckdb.DuckDBPyConnection = attempts(duckdb.connect, str(self.path))
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection
 
     def _busy(self, state: RetryCallState) -> duckdb.DuckDBPyConnection:
         error = state.outcome.exception() if state.outcome else None
@@ -268,6 +289,25 @@ class Warehouse:
             f"{self.path} is held by {who}; gave up after {self.wait_s:g} s. Nothing was changed. "
             f"Wait for it to end and run again, or read {self.read_copy.name} instead."
         ) from error
+
+
+@contextmanager
+def _told_of(path: Path, what: str, mend: str) -> Iterator[None]:
+    """Say of a file that the system or DuckDB refuses that it cannot be `what`, and how to mend it."""
+    try:
+        yield
+    except (OSError, duckdb.IOException) as trouble:
+        said = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
+        raise ConfigError(f"{path} cannot be {what}: {said}", [("data_dir, store.warehouse", str(path), mend)]) from trouble
+
+
+def _refuse_all_but_one_select(sql: str) -> None:
+    kinds = [statement.type for statement in duckdb.extract_statements(sql)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        wrong = next((kind.name for kind in kinds if kind is not duckdb.StatementType.SELECT), "")
+        said = f"{wrong} is not a SELECT" if wrong else f"expected one statement, found {len(kinds)}"
+        mend = "write one SELECT; recon.points, recon.findings and mart.* are there"
+        raise ConfigError(f"The query is not run: {said}.", [("sql", "exactly one SELECT, which changes nothing", mend)])
 
 
 def _is_held(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from invbi_pipeline.channels.protocol import Channel
 from invbi_pipeline.channels.registry import PLATFORMS, facts_of, open_channel, secrets_of
-from invbi_pipeline.config import Secret, SystemConfig
+from invbi_pipeline.config import PLATFORM_KEYS, Secret, SystemConfig
 from invbi_pipeline.domain.words import Role
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline_tests.sandbox.serving import HandClock
@@ -42,12 +42,17 @@ def test_every_missing_secret_is_named_at_once_and_before_anything_is_called() -
     assert {"T_UNSET_ID", "systems.uk.secrets.client_secret", "systems.uk.secrets.refresh_token"} == places
 
 
-def test_a_webhooks_secret_may_be_left_out_and_must_be_set_once_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhooks_secret_may_be_left_out_and_is_used_once_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T_TOKEN", "value")
-    bare = system("shopify", secrets={"token": Secret(env="T_TOKEN")}, account="a.myshopify.com")
-    assert secrets_of("uk", bare) == {"token": "value"}
-    with pytest.raises(ConfigError, match="T_WEBHOOK_SECRET"):
-        secrets_of("uk", system("shopify", account="a.myshopify.com"))
+    named = system("shopify", account="a.myshopify.com")
+    assert "webhook_secret" in named.secrets
+    assert secrets_of("uk", named) == {"token": "value"}
+    monkeypatch.setenv("T_WEBHOOK_SECRET", "hush")
+    assert secrets_of("uk", named) == {"token": "value", "webhook_secret": "hush"}
+
+
+def test_every_platform_states_the_keys_it_needs() -> None:
+    assert set(PLATFORM_KEYS) == set(PLATFORMS)
 
 
 def test_a_misspelt_purpose_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,23 @@
 """`invbi findings`, `plan`, `query` and `explain`: what stands in the warehouse, for people and for programs."""
 
+import random
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from invbi_pipeline.cli.explained import not_yet_judged, offer_lines
 from invbi_pipeline.config import load_config
+from invbi_pipeline.domain.declared import sells_from
 from invbi_pipeline.domain.frames import CORRECTIONS, FINDINGS
+from invbi_pipeline.flows.explain import ExplainedPoint, explain
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.cli.typed import invbi
+from invbi_pipeline_tests.dashboard.example import NOW
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
 
@@ -96,7 +104,8 @@ def test_a_query_that_cannot_be_run_exits_2_and_says_why(sql: str, config: Path,
     before = warehouse.read("recon.points").height
     said = invbi("query", sql, "--config", config)
     assert said.code == 2, said
-    assert "The query cannot be run" in said.err
+    assert "The query " in said.err
+    assert "to mend it" in said.err
     assert warehouse.read("recon.points").height == before
 
 
@@ -108,7 +117,112 @@ def test_explain_tells_each_number_of_a_sku_with_its_deductions(config: Path, wa
     assert f"unexplained {row['unexplained']}" in said.out
     assert f"pending {row['pending']}; gap {row['gap']}" in said.out
     assert f"offer {row['offer']}" in said.out
-    assert "pool " in said.out
+    assert "= pool " in said.out
+
+
+def test_explain_shows_a_percentage_as_it_was_set(config: Path, warehouse: Warehouse) -> None:
+    offers = warehouse.read("truth.offers").filter((pl.col("system") == "amazon_uk") & (pl.col("buffer") > 0))
+    said = invbi("explain", offers["sku"][0], "--config", config)
+    assert f" - buffer {offers['buffer'][0]} (10 % rounded up, channel=amazon_uk)" in said.out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_offer_of_explain_can_be_reckoned_by_hand(seed: int, config: Path, warehouse: Warehouse) -> None:
+    settings = load_config(config)
+    places = {name: sells_from(settings, name, system) for name, system in settings.systems.items()}
+    offered = warehouse.read("truth.offers").drop_nulls("offer")
+    told = [
+        (point, offer_lines(point))
+        for sku in random.Random(seed).sample(sorted(set(offered["sku"])), 5)
+        for point in explain(warehouse, sku, places).points
+        if point.offer
+    ]
+    assert len(told) >= 5
+    for point, (pool, offer) in told:
+        assert followed(pool) == point.offer["pool"], pool
+        assert followed(offer) == point.offer["sellable"] // point.offer["units"], offer
+        assert offer.endswith(f": offer {point.point['offer']}")
+
+
+def followed(line: str) -> int:
+    """Reckon a line of explain from left to right; each result it states must be right."""
+    sums = re.sub(r"\([^()]*\)", "", line).split(";")[0].split(":")[0]
+    first, *steps = re.findall(r"(?:([-+x/=]) )?(?:[a-z][a-z ]*)?(-?\d+)( %)?", sums)
+    value = int(first[1])
+    for sign, number, percent in steps:
+        if sign == "=":
+            assert value == int(number), line
+        value = reckoned(value, sign, int(number), percent=bool(percent))
+    return value
+
+
+def reckoned(value: int, sign: str, number: int, *, percent: bool) -> int:
+    match sign:
+        case "-":
+            return value - number
+        case "+":
+            return value + number
+        case "x":
+            return value * number // (100 if percent else 1)
+        case "/":
+            return value // number
+        case _:
+            return number
+
+
+def test_explain_shows_what_a_kit_is_made_of_and_how_many_can_be_made_in_each_place(config: Path, warehouse: Warehouse) -> None:
+    kit = warehouse.query("SELECT kit_sku FROM truth.kits ORDER BY kit_sku LIMIT 1").item()
+    (told,) = invbi("explain", kit, "--config", config, "--format", "json").lines()
+    parts = warehouse.read("truth.kits").filter(pl.col("kit_sku") == kit)
+    assert {part["sku"]: part["quantity"] for part in told["components"]} == dict(parts.select("sku", "quantity").iter_rows())
+    for made in told["makes"]:
+        here = [part["available"] // part["quantity"] for part in told["components"] if part["location"] == made["location"]]
+        assert made["kits"] == (min(here) if len(here) == parts.height else 0)
+    assert "How many can be made there" in invbi("explain", kit, "--config", config).out
+
+
+def test_explain_says_why_a_counted_number_is_not_offered(config: Path, warehouse: Warehouse) -> None:
+    sku = warehouse.query("SELECT sku FROM recon.points WHERE state = 'counted' AND system = 'erp' LIMIT 1").item()
+    said = invbi("explain", sku, "--config", config).out
+    assert "not offered: erp counts warehouse itself" in said
+    assert "None" not in said
+
+
+def test_a_listing_that_is_mapped_to_nothing_is_explained_by_its_key(config: Path, warehouse: Warehouse) -> None:
+    key = warehouse.query("SELECT listing_key FROM recon.findings WHERE code = 'unmapped_listing' LIMIT 1").item()
+    said = invbi("explain", key, "--config", config)
+    assert said.code == 0
+    assert "not offered: the listing is mapped to no SKU" in said.out
+    assert "unmapped listing" in said.out.partition("What is wrong")[2]
+
+
+POINT = {"state": "drifted", "gap": -1, "unexplained": -1, "base": 5, "in_flight": 0, "complete": True, "confirmed": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "look", "why"),
+    [
+        ({}, {"looks": 1}, "one look only, two must agree"),
+        ({"state": "first_look"}, {}, "first look, there is nothing to compare it with yet"),
+        (
+            {"complete": False, "observed_at": NOW, "complete_to": NOW - timedelta(minutes=2)},
+            {},
+            "order feed not complete up to 2026-03-02 12:00:00, only to 2026-03-02 11:58:00",
+        ),
+        ({"state": "agreed", "gap": 0, "unexplained": 0}, {}, ""),
+    ],
+)
+def test_a_number_that_is_apart_says_why_it_is_not_judged_yet(said: dict[str, Any], look: dict[str, Any], why: str) -> None:
+    nothing = pl.DataFrame()
+    point = ExplainedPoint({**POINT, **said}, {}, {}, {}, nothing, nothing, {}, look, {})
+    assert not_yet_judged(point) == why
+
+
+def test_a_query_reads_no_more_than_it_shows(config: Path) -> None:
+    sql = "select range as n from range(1_000_000_000_000)"
+    said = invbi("query", sql, "--config", config, "--limit", 3)
+    assert said.code == 0
+    assert "there are more" in said.out
 
 
 def test_explain_in_json_has_every_point_and_which_policy_won(config: Path, warehouse: Warehouse) -> None:

@@ -1,5 +1,6 @@
 """Wrong words, wrong configuration, missing secrets: exit 2, with what, where, and how to mend it."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -37,6 +38,14 @@ platform = "shopify"
 roles = ["sells"]
 base_url = "{address}/shop"
 secrets.token = {{ env = "NO_SUCH_SHOP_TOKEN" }}
+"""
+ONE_FILE = """
+[business]
+name = "x"
+[systems.erp]
+platform = "files"
+roles = ["sells"]
+files.stock = { path = "stock.csv", columns = { listing_key = "code", quantity = "stock" } }
 """
 
 
@@ -109,13 +118,60 @@ def test_missing_secrets_are_named_before_anything_is_called(words: list[str], t
     assert not (tmp_path / "state.db").exists()
 
 
-@pytest.mark.parametrize("words", [["findings"], ["explain", "A-1"], ["query", "select 1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["findings"], ["explain", "A-1"], ["query", "select 1"], ["plan"], ["approve", "--all"]], ids=" ".join
+)
 def test_asking_before_the_first_run_says_to_run_first(words: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     assert invbi("init", folder).code == 0
     said = invbi(*words, "--config", folder / "invbi.toml")
     assert said.code == 2
     assert "invbi run" in said.err
+
+
+@pytest.mark.parametrize("words", [["init"], ["demo", "--folder"], ["sandbox", "--port", "0", "--folder"]], ids=" ".join)
+def test_a_folder_that_cannot_be_written_is_named(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file" / "below", Path("/proc/nowhere")):
+        said = invbi(*words, folder)
+        assert said.code == 2
+        assert str(folder) in said.err
+        assert "to mend it" in said.err
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = invbi("run", "--config", _written(tmp_path, f'data_dir = "file/below"\n{ONE_FILE}'))
+    assert said.code == 2
+    assert "data_dir" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_check_advises_only_on_what_is_not_well(tmp_path: Path) -> None:
+    rows = invbi("check", "--format", "json", "--config", _written(tmp_path, ONE_FILE)).lines()
+    assert rows
+    assert all((row["ok"] == "yes") == (row["to_do"] == "") for row in rows)
+
+
+def test_ctrl_c_ends_with_130_and_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copyfile", pressed)
+    said = invbi("init", tmp_path)
+    assert said.code == 130
+    assert "Stopped" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_disk_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    said = invbi("init", tmp_path)
+    assert said.code == 2
+    assert "No space left" in said.err
 
 
 def test_init_never_writes_over_a_file(tmp_path: Path) -> None:

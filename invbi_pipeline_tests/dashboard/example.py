@@ -15,10 +15,11 @@ from invbi_pipeline.dashboard.model import (
     DashboardInputs,
 )
 
-__all__ = ["FORMULA", "NOW", "example_dashboard", "example_inputs"]
+__all__ = ["FORMULA", "NOW", "UNSEEN", "example_dashboard", "example_inputs"]
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FORMULA = '=HYPERLINK("http://evil.example","click")'
+UNSEEN = "M\x1bug\x00\u202e"  # what moves a terminal's cursor, what a workbook refuses, what turns a line around
 
 
 def example_inputs() -> DashboardInputs:

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.html import render_html, write_html
 from invbi_pipeline_tests.browser import open_page
-from invbi_pipeline_tests.dashboard.example import example_dashboard
+from invbi_pipeline_tests.dashboard.example import NOW, UNSEEN, example_dashboard, example_inputs
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
@@ -20,6 +22,26 @@ def test_text_from_outside_is_escaped() -> None:
     page = render_html(example_dashboard())
     assert "<b>Outfitters" not in page
     assert "&lt;b&gt;Outfitters" in page
+
+
+def test_characters_that_are_not_seen_never_reach_the_page_raw() -> None:
+    inputs = example_inputs()
+    evil = inputs.findings.with_columns(title=pl.lit(UNSEEN), cause=pl.lit(UNSEEN))
+    page = render_html(build(inputs._replace(findings=evil), title=UNSEEN, currency="GBP", now=NOW))
+    assert not set(UNSEEN) & set(page) - set("Mug")
+    assert "M\ufffdug\ufffd\ufffd" in page
+
+
+def test_a_long_reason_waits_behind_its_verdict() -> None:
+    page = render_html(example_dashboard())
+    assert '<details><summary title="read 12 of 400 rows">truncated</summary>read 12 of 400 rows</details>' in page
+
+
+def test_codes_are_written_in_words() -> None:
+    page = render_html(example_dashboard())
+    assert "unmapped listing" in page
+    assert "unmapped_listing" not in page
+    assert "oversell_risk" not in page
 
 
 def test_colour_is_never_the_only_sign_of_a_state() -> None:
@@ -47,6 +69,9 @@ def test_the_overview_is_seen_without_scrolling_and_everybody_can_read_it(tmp_pa
     path = tmp_path / "dashboard.html"
     write_html(example_dashboard(), path)
     with open_page(path.as_uri(), width=1280, height=800) as page:
+        for table in ("#exceptions .scroll", "#corrections .scroll"):
+            room = page.locator(table).evaluate("e => e.clientWidth - e.scrollWidth")
+            assert room >= 0, table
         for part in ("ul.figures", "ol.todo", "svg >> nth=0", "svg >> nth=1"):
             box = page.locator(part).bounding_box()
             assert box is not None

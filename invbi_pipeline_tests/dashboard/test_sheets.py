@@ -11,7 +11,7 @@ import pytest
 from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import Dashboard
 from invbi_pipeline.dashboard.sheets import open_spreadsheet, publish_sheets
-from invbi_pipeline.errors import ConfigError
+from invbi_pipeline.errors import ConfigError, Unreachable
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline_tests.browser import open_page
 from invbi_pipeline_tests.dashboard.example import FORMULA, NOW, example_dashboard, example_inputs
@@ -106,3 +106,9 @@ def test_everybody_can_read_the_published_sheet(sheet: gspread.Spreadsheet, addr
             page.goto(f"{address}/view/sandbox-parity?sheet={tab}")
             found = Axe().run(page).response["violations"]
             assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == [], tab
+
+
+def test_a_google_that_does_not_answer_is_a_reason_without_the_token() -> None:
+    with pytest.raises(Unreachable, match="did not answer") as trouble:
+        open_spreadsheet("sheet", "a-secret-token", "http://127.0.0.1:9")
+    assert "a-secret-token" not in str(trouble.value)

@@ -5,10 +5,12 @@ import subprocess
 from pathlib import Path
 
 import openpyxl
+import polars as pl
 import pytest
 
+from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.xlsx import write_xlsx
-from invbi_pipeline_tests.dashboard.example import FORMULA, example_dashboard
+from invbi_pipeline_tests.dashboard.example import FORMULA, NOW, UNSEEN, example_dashboard, example_inputs
 
 
 @pytest.fixture
@@ -31,6 +33,21 @@ def test_text_that_looks_like_a_formula_stays_text(workbook: Path) -> None:
     formulas = [cell for cell in cells if cell.data_type == "f"]
     assert formulas == []
     assert FORMULA in {cell.value for cell in cells}
+
+
+def test_characters_that_a_workbook_refuses_are_replaced(tmp_path: Path) -> None:
+    inputs = example_inputs()
+    evil = inputs.findings.with_columns(cause=pl.lit(UNSEEN))
+    path = tmp_path / "evil.xlsx"
+    write_xlsx(build(inputs._replace(findings=evil), title="t", currency="GBP", now=NOW), path)
+    assert openpyxl.load_workbook(path)["Exceptions"]["H2"].value == "M\ufffdug\ufffd\ufffd"
+
+
+def test_severity_code_and_money_have_room_for_the_longest(workbook: Path) -> None:
+    sheet = openpyxl.load_workbook(workbook)["Exceptions"]
+    longest = {"A": "critical", "B": "ambiguous mapping", "G": "1,234,567.89"}
+    assert all(sheet.column_dimensions[column].width >= len(text) for column, text in longest.items())
+    assert sheet["B2"].value == "oversell risk"
 
 
 def test_numbers_are_numbers_and_not_text(workbook: Path) -> None:

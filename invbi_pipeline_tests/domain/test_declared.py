@@ -13,6 +13,9 @@ class Facts(NamedTuple):
     datasets: frozenset[Dataset] = frozenset({Dataset.STOCK, Dataset.ORDERS})
 
 
+SHOP = {"platform": "shopify", "roles": ["sells"], "account": "a.myshopify.com"}
+
+
 def config(**systems: dict[str, Any]) -> Config:
     wms = {
         "platform": "files",
@@ -34,7 +37,7 @@ def row(name: str, **systems: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_platform_states_its_own_basis_and_what_can_be_read_of_it() -> None:
-    found = row("web", web={"platform": "shopify", "roles": ["sells"], "sells_from": ["warehouse"]})
+    found = row("web", web={**SHOP, "sells_from": ["warehouse"]})
     assert (found["basis"], found["has_orders"], found["has_ledger"], found["keys_are_skus"]) == ("gross", True, False, False)
 
 
@@ -45,9 +48,9 @@ def test_files_declare_their_basis_and_offer_what_the_configuration_names() -> N
 
 
 def test_a_channel_that_names_no_place_may_promise_from_those_it_maps() -> None:
-    web = {"platform": "shopify", "roles": ["sells"], "locations": {"1": "warehouse", "2": "shop"}}
+    web = {**SHOP, "locations": {"1": "warehouse", "2": "shop"}}
     assert row("web", web=web)["sells_from"] == ["shop", "warehouse"]
-    assert row("web", web={"platform": "amazon", "roles": ["sells"], "default_location": "shop"})["sells_from"] == ["shop"]
+    assert row("web", web={**SHOP, "default_location": "shop"})["sells_from"] == ["shop"]
 
 
 def test_places_are_told_with_who_counts_them() -> None:

@@ -49,6 +49,23 @@ def test_every_missing_secret_is_named_before_anything_is_called(tmp_path: Path)
     assert not (tmp_path / "state.db").exists()
 
 
+def test_the_sheets_and_the_alerts_secrets_and_policy_mistakes_are_named_with_those_of_the_systems(tmp_path: Path) -> None:
+    (tmp_path / "policies.csv").write_text("channel,name,value\nshpo,buffer,1\n")
+    beside = '[policies]\npolicies = "policies.csv"\n[alerts]\nurls = [{ env = "NO_SUCH_ALERT" }]\n'
+    beside += '[publish.sheets]\nspreadsheet_id = "x"\ncredentials = { env = "NO_SUCH_SHEET" }\n'
+    (tmp_path / "invbi.toml").write_text(TOML + beside)
+
+    async def opened() -> None:
+        async with open_context(load_config(tmp_path / "invbi.toml")):
+            pytest.fail("it opened")
+
+    with pytest.raises(ConfigError) as trouble:
+        asyncio.run(opened())
+    said = str(trouble.value.problems)
+    for name in ("NO_SUCH_TILL_TOKEN", "NO_SUCH_SHOP_TOKEN", "NO_SUCH_SHEET", "NO_SUCH_ALERT", "policies.csv: row 2, channel"):
+        assert name in said
+
+
 def test_some_systems_can_be_opened_alone(tmp_path: Path) -> None:
     async def opened() -> list[str]:
         async with open_context(_config(tmp_path), TurnedClock(), systems=["erp"]) as ctx:

@@ -59,7 +59,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     shop, counter = make_shop(monkeypatch), till()
     item = shop.item("A")
     places = {name: {"kind": "store", "counted_by": "till"} for name in ("warehouse", "soho", "camden")}
-    sells = {"platform": "shopify", "roles": ["sells"], "locations": {shop.warehouse: "warehouse", shop.soho: "soho"}}
+    sells: dict[str, object] = {"platform": "shopify", "roles": ["sells"], "account": "a.myshopify.com"}
+    sells["locations"] = {shop.warehouse: "warehouse", shop.soho: "soho"}
     counts = {"platform": "square", "roles": ["counts"], "locations": dict(zip(counter.places, ("soho", "camden"), strict=True))}
     systems = {"shopify_uk": sells, "till": counts}
     config = Config.model_validate(

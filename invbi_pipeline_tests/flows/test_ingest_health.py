@@ -55,6 +55,42 @@ def test_paging_that_was_cut_short_is_truncated(shops: Shops) -> None:
     _stopped(shops, FeedVerdict.TRUNCATED, "paging did not reach its end")
 
 
+def _rekeyed(shops: Shops, points: int, changed: int) -> None:
+    """The shop has this many codes, and of so many of them a spreadsheet then makes numbers: 00490001 becomes 490001.0."""
+    shops.stock(shops.uk, 5, points=points)
+    for frame in ("listings", "stock"):
+        for n, row in enumerate(shops.uk.frames[frame]):
+            row["listing_key"] = f"{490001 + n:08d}"
+    shops.run()
+    shops.clock.at += timedelta(hours=24)
+    for frame in ("listings", "stock"):
+        for row in shops.uk.frames[frame][:changed]:
+            row["listing_key"] = f"{int(row['listing_key'])}.0"
+
+
+@pytest.mark.parametrize("points", [40, 4])
+def test_a_full_read_whose_codes_all_changed_is_truncated_and_says_how_they_did(shops: Shops, points: int) -> None:
+    _rekeyed(shops, points, points)
+
+    because = f"it knows 0 of the {points} codes known before; {points} new ones; e.g. '490001.0' for '00490001'"
+    _stopped(shops, FeedVerdict.TRUNCATED, f"stock: {because}")
+    assert f"listings: {because}" in shops.feed(shops.run(), "uk")["reason"]
+
+
+def test_a_read_with_some_new_codes_for_old_ones_is_a_new_season(shops: Shops) -> None:
+    _rekeyed(shops, 40, 10)
+
+    assert shops.feed(shops.run(), "uk")["verdict"] == FeedVerdict.BELIEVED
+
+
+def test_a_list_that_never_named_what_the_stock_names_is_believed(shops: Shops) -> None:
+    shops.uk.frames["listings"] = shops.uk.frames["listings"][:20]
+    shops.run()
+    shops.clock.at += timedelta(hours=24)
+
+    assert shops.feed(shops.run(), "uk")["verdict"] == FeedVerdict.BELIEVED
+
+
 def test_an_incremental_read_without_what_its_own_orders_moved_is_truncated(shops: Shops) -> None:
     shops.run()
     shops.uk.full = False

@@ -1,4 +1,5 @@
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -99,6 +100,13 @@ async def test_a_frozen_world_says_so(client: httpx.AsyncClient) -> None:
 @pytest.mark.anyio
 async def test_secrets_are_told_by_the_variables_that_the_configuration_names(client: httpx.AsyncClient) -> None:
     assert {"SHOPIFY_UK_TOKEN", "TILL_WEBHOOK_KEY", "AMAZON_UK_REFRESH_TOKEN"} <= set(await _get(client, "/_world/secrets"))
+
+
+@pytest.mark.anyio
+async def test_secrets_are_told_as_a_shell_reads_them(client: httpx.AsyncClient) -> None:
+    script = (await client.get("/_world/secrets.sh")).text
+    words = dict(shlex.split(line)[1].split("=", 1) for line in script.splitlines())
+    assert words == await _get(client, "/_world/secrets")
 
 
 @pytest.mark.anyio

@@ -8,15 +8,26 @@ from invbi_pipeline.config import Config, load_config
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.store.declared_files import read_declared
 
+PLACE = '[systems.till]\nplatform = "square"\nroles = ["counts"]\n[locations.soho]\nkind = "store"\ncounted_by = "till"\n'
+
 
 def configured(folder: Path, **files: str) -> Config:
     named = "".join(f'{name} = "{name}.csv"\n' for name in files)
     for name, text in files.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     (folder / "invbi.toml").write_text(
-        f'[business]\nname = "x"\n[systems.a]\nplatform = "square"\nroles = ["sells"]\n[policies]\n{named}', encoding="utf-8"
+        f'[business]\nname = "x"\n[systems.a]\nplatform = "square"\nroles = ["sells"]\n{PLACE}[policies]\n{named}',
+        encoding="utf-8",
     )
     return load_config(folder / "invbi.toml")
+
+
+def refused(folder: Path, **files: str) -> list[tuple[str, str]]:
+    """Where and what of each problem, the path without its folder."""
+    with pytest.raises(ConfigError) as caught:
+        read_declared(configured(folder, **files))
+    assert all(mend for _, _, mend in caught.value.problems)
+    return [(where.split("/")[-1], what) for where, what, _ in caught.value.problems]
 
 
 def test_codes_made_of_digits_stay_text(tmp_path: Path) -> None:
@@ -29,7 +40,7 @@ def test_a_map_without_units_means_one(tmp_path: Path) -> None:
 
 
 def test_dates_of_a_flash_sale_are_times(tmp_path: Path) -> None:
-    text = "channel,valid_from,valid_to,name,value\nshop,2026-11-27,2026-11-30T06:00:00Z,buffer,0\n"
+    text = "channel,valid_from,valid_to,name,value\na,2026-11-27,2026-11-30T06:00:00Z,buffer,0\n"
     policies = read_declared(configured(tmp_path, policies=text)).policies
     assert [str(v) for v in policies.select("valid_from", "valid_to").row(0)] == [
         "2026-11-27 00:00:00+00:00",
@@ -48,7 +59,7 @@ def test_every_mistake_is_named_with_its_row_and_column(tmp_path: Path) -> None:
         "kits.csv: row 2, quantity",
         "policies.csv: row 2, name",
         "policies.csv: row 3, value",
-        "policies.csv: row 4",
+        "policies.csv: row 4, value",
     ]
 
 
@@ -64,3 +75,91 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_declared(config)
     assert "prices.csv" in caught.value.problems[0][0]
+
+
+def test_a_policy_for_a_channel_or_a_place_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    text = "channel,location,sku,name,value\na,soho,NEW,buffer,1\nb,shoo,,buffer,1\ntill,,,buffer,1\n"
+    assert refused(tmp_path, policies=text) == [
+        ("policies.csv: row 3, channel", "no channel is called 'b'"),
+        ("policies.csv: row 3, location", "no location is called 'shoo'"),
+        ("policies.csv: row 4, channel", "no channel is called 'till'"),  # it does not sell
+    ]
+
+
+def test_two_rows_that_set_one_policy_differently_are_refused(tmp_path: Path) -> None:
+    text = "sku,valid_from,name,value\nm,,buffer,1\nm,,buffer,1\nm,2026-11-27,buffer,2\nm,,buffer,3\n"
+    ((where, what),) = refused(tmp_path, policies=text)
+    assert where == "policies.csv: row 5, value"
+    assert what == "3, but row 2 says 1 for the same name, selectors and dates"
+
+
+def test_a_buffer_in_units_beside_one_in_percent_is_refused(tmp_path: Path) -> None:
+    text = "sku,name,value\nm,buffer,1\nm,buffer_pct_bp,100\nn,buffer_pct_bp,100\n"
+    ((where, what),) = refused(tmp_path, policies=text)
+    assert where == "policies.csv: row 3, name"
+    assert what == "'buffer_pct_bp', but row 2 says 'buffer' for the same selectors and dates"
+
+
+def test_a_map_of_an_unknown_system_or_of_one_listing_to_two_things_is_refused(tmp_path: Path) -> None:
+    text = "system,listing_key,sku,units\na,k,x,1\na,k,y,1\n,k,z,1\nb,k,x,1\na,l,x,1\na,l,x,6\na,k,x,1\n"
+    wheres = [where for where, _ in refused(tmp_path, sku_map=text)]
+    assert wheres == ["sku_map.csv: row 3, sku", "sku_map.csv: row 5, system", "sku_map.csv: row 7, units"]
+
+
+@pytest.mark.parametrize("price", ["-1", "nan", "inf", "-inf", "1e400", "free"])
+def test_a_price_that_is_none_is_refused(tmp_path: Path, price: str) -> None:
+    ((where, what),) = refused(tmp_path, prices=f"sku,price,currency\nm,{price},GBP\n")
+    assert where == "prices.csv: row 2, price"
+    assert what == f"{price!r} is not a number, 0 or more"
+
+
+def test_two_prices_of_one_thing_in_one_currency_are_refused(tmp_path: Path) -> None:
+    text = "sku,price,cost,currency\nm,1,,GBP\nm,2,,EUR\nm,1.00,3,GBP\nm,3,,GBP\n"
+    assert [where for where, _ in refused(tmp_path, prices=text)] == ["prices.csv: row 5, price"]
+
+
+def test_a_currency_that_is_none_or_has_no_rate_is_refused(tmp_path: Path) -> None:
+    prices = "sku,price,currency\nm,1,GBP\nn,1,EUR\no,1,USD\np,1,eur\nq,1,\nr,,\n"
+    assert refused(tmp_path, prices=prices, rates="currency,rate\nEUR,0.85\n") == [
+        ("prices.csv: row 4, currency", "'USD' has no rate"),
+        ("prices.csv: row 5, currency", "'eur' is not a currency"),
+        ("prices.csv: row 6, currency", "'' is not a currency"),
+    ]
+
+
+def test_rates_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    text = "currency,rate\nEUR,0.85\nEUR,0.9\nGBP,2\nUSD,nan\n"
+    wheres = [where for where, _ in refused(tmp_path, rates=text)]
+    assert wheres == ["rates.csv: row 3, currency", "rates.csv: row 4, rate", "rates.csv: row 5, rate"]
+
+
+def test_without_rates_another_currency_is_only_unpriced(tmp_path: Path) -> None:
+    assert read_declared(configured(tmp_path, prices="sku,price,currency\nm,1,USD\n")).prices.height == 1
+
+
+def test_a_file_in_another_encoding_is_named_with_its_row_and_what_to_do(tmp_path: Path) -> None:
+    config = configured(tmp_path, prices="sku,price,currency\n", kits="kit_sku\n")
+    (tmp_path / "prices.csv").write_bytes("sku,price,currency\nm,1,GBP\ncafé,1,GBP\n".encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        read_declared(config)
+    where, _, mend = caught.value.problems[-1]
+    assert (where.split("/")[-1], mend) == ("prices.csv: row 3", "save it as UTF-8")
+
+
+def test_a_folder_where_a_file_should_be_is_said_to_be_one(tmp_path: Path) -> None:
+    config = configured(tmp_path, prices="")
+    (tmp_path / "prices.csv").unlink()
+    (tmp_path / "prices.csv").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        read_declared(config)
+    assert "this is a folder" in caught.value.problems[0][1]
+
+
+def test_a_file_that_a_spreadsheet_saved_with_a_mark_before_its_header_is_read(tmp_path: Path) -> None:
+    assert read_declared(configured(tmp_path, prices="\ufeffsku,price,currency\nm,1,GBP\n")).prices["sku"].to_list() == ["m"]
+
+
+def test_skus_that_only_policies_name_are_told_and_not_refused(tmp_path: Path) -> None:
+    policies = "sku,name,value\nmapped,buffer,1\ncounted,buffer,1\nmisspelt,buffer,1\n,buffer,1\n"
+    declared = read_declared(configured(tmp_path, policies=policies, sku_map="listing_key,sku\nx,mapped\n"))
+    assert declared.strangers(["counted"]) == ["misspelt"]

@@ -1,5 +1,8 @@
 """The state store: what must survive a crash."""
 
+import subprocess
+import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -43,6 +46,51 @@ def test_a_store_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -
 
     with pytest.raises(ConfigError, match="version 9999"):
         open_state(URL, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "garbage",
+        "oracleish://u:hunter2@h/db",
+        "sqlite+nope:///state.db",
+        "postgresql://u:hunter2@h:port/db",
+        "mssql+nosuch://u:hunter2@h/db",
+        "sqlite:////proc/nowhere/state.db",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_by_its_key_and_without_its_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as trouble:
+        open_state(url, tmp_path)
+    assert "store.state_url" in trouble.value.problems[0][0]
+    assert "hunter2" not in f"{trouble.value} {trouble.value.problems}"
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
+    with pytest.raises(ConfigError, match="driver MySQLdb is not installed"):
+        open_state("mysql+mysqldb://u:hunter2@h/db", tmp_path)
+
+
+def test_a_file_that_is_no_database_is_told_without_the_words_of_its_query(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("not a database" * 1000)
+    with pytest.raises(ConfigError, match="not a database") as trouble:
+        open_state(f"{URL}?timeout=7", tmp_path)
+    assert "timeout" not in str(trouble.value)
+
+
+def test_processes_that_open_a_new_store_at_once_all_find_its_tables(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, alembic.command; from invbi_pipeline.store.state import open_state\n"
+        f"sys.stdin.read(); open_state({URL!r}, pathlib.Path(sys.argv[1])).cursors()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    with ExitStack() as stack:
+        many = [stack.enter_context(subprocess.Popen(words, stdin=subprocess.PIPE)) for _ in range(4)]
+        for one in many:
+            assert one.stdin is not None
+            one.stdin.close()  # each waits for this, so they start together
+        assert [one.wait() for one in many] == [0, 0, 0, 0]
 
 
 def test_a_locked_store_is_busy_not_broken(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ def test_a_good_row_of_each_frame_comes_through_with_its_types(name: str) -> Non
     ("name", "cell", "reason"),
     [
         ("stock", {"quantity": "1.5"}, "quantity: fractional quantity"),
+        ("stock", {"quantity": "-.5"}, "quantity: fractional quantity"),
+        ("stock", {"quantity": "1e3"}, "quantity: number too large or in exponent form"),
+        ("stock", {"quantity": "9223372036854775807"}, "quantity: number too large or in exponent form"),
+        ("stock", {"quantity": "99999999999999999999"}, "quantity: number too large or in exponent form"),
         ("stock", {"quantity": "many"}, "quantity: not a number"),
         ("stock", {"quantity": None}, "state: known without a quantity"),
         ("stock", {"reserved": "-1"}, "reserved: below 0"),

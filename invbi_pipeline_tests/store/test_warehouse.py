@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -145,6 +146,86 @@ def test_without_a_read_copy_the_next_command_is_named(warehouse: Warehouse) -> 
         warehouse.query_copy("SELECT 1")
 
     assert "invbi run" in trouble.value.problems[0][2]
+
+
+@pytest.fixture
+def copied(warehouse: Warehouse) -> Warehouse:
+    warehouse.append("truth.kits", _kits())
+    warehouse.export()
+    return warehouse
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY truth.kits TO 'kits.csv'",
+        "EXPORT DATABASE 'there'",
+        "CHECKPOINT",
+        "INSTALL httpfs",
+        "ATTACH 'other.duckdb'",
+        "SET threads = 1",
+        "DELETE FROM truth.kits",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; COPY truth.kits TO 'kits.csv'",
+        "-- nothing",
+        "",
+    ],
+)
+def test_anything_but_one_select_is_refused_on_the_copy(copied: Warehouse, sql: str) -> None:
+    with pytest.raises(ConfigError, match="The query is not run") as trouble:
+        copied.query_copy(sql)
+    assert "exactly one SELECT" in trouble.value.problems[0][1]
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 AS n;", "WITH a AS (SELECT 1) FROM a", "VALUES (1)", "DESCRIBE truth.kits"])
+def test_whatever_is_one_select_is_run_on_the_copy(copied: Warehouse, sql: str) -> None:
+    assert copied.query_copy(sql).height > 0
+
+
+@pytest.mark.parametrize("call", ["read_csv('{0}')", "read_text('{0}')", "glob('{0}*')", "'{0}'", "beside"])
+def test_a_query_of_the_copy_reads_nothing_else(copied: Warehouse, tmp_path: Path, call: str) -> None:
+    beside = pl.DataFrame({"a": [1]})
+    (tmp_path / "other.csv").write_text(f"a\n{beside.height}\n")
+
+    with pytest.raises(duckdb.Error, match=r"disabled by configuration|does not exist"):
+        copied.query_copy(f"SELECT * FROM {call.format(tmp_path / 'other.csv')}")
+
+
+def test_a_query_of_the_copy_returns_no_more_rows_than_asked_for(copied: Warehouse) -> None:
+    assert copied.query_copy("SELECT i FROM range(1000000000000) AS made(i)", limit=3)["i"].to_list() == [0, 1, 2]
+
+
+def test_several_threads_query_the_copy_at_once_in_utc(copied: Warehouse) -> None:
+    def ask(_: int) -> str:
+        return str(copied.query_copy("SELECT current_setting('TimeZone') AS zone")["zone"][0])
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(ask, range(12))) == {"UTC"}
+
+
+@pytest.mark.parametrize("made", ["a file", "a folder"])
+def test_a_warehouse_that_cannot_be_opened_is_named_with_what_to_do(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    path.write_text("not a database" * 1000) if made == "a file" else path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be opened for writing") as trouble:
+        Warehouse(path).query("SELECT 1")
+    assert trouble.value.problems[0][0] == "data_dir, store.warehouse"
+
+
+def test_a_warehouse_below_a_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(ConfigError, match="cannot be opened for writing"):
+        Warehouse(tmp_path / "state" / "warehouse.duckdb").query("SELECT 1")
+
+
+def test_a_broken_copy_and_a_copy_that_cannot_be_written_are_named(copied: Warehouse) -> None:
+    copied.read_copy.write_text("not a database" * 1000)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        copied.query_copy("SELECT 1")
+    copied.read_copy.unlink()
+    copied.read_copy.mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        copied.export()
 
 
 def test_a_column_that_a_frame_gained_is_added_to_an_old_file(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ class FilesChannel:
         if dataset in self._sources:
             loaded = await asyncio.to_thread(self._load, dataset)
             made = _FRAMES[dataset](loaded.rows.good, self.system)
+            self._loaded.pop(dataset, None)  # what derives listings from it is read before it; it is most of the memory
             parts = [loaded]
         else:  # listings that nobody exports are what the stock report and the orders name
             sources = {d: await asyncio.to_thread(self._load, d) for d in (Dataset.STOCK, Dataset.ORDERS) if d in self._sources}

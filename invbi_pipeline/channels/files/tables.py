@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ _SUFFIXES: Final = {
     ".pq": "parquet",
 }
 _DELIMITERS: Final = (",", "\t", ";", "|")
+_ROWS_AT_ONCE: Final = 10_000
 _FIELD_LIMIT: Final = 1 << 20  # characters; a longer field is an unclosed quote that swallows the file
 
 
@@ -181,10 +183,17 @@ def _table_in(path: Path, grid: Iterator[list[str]], headers: list[str], source:
             outside.add(number, ABOVE, len(row))
     if places is None:
         return missing
-    rows = list(_picked(numbered, places, width, source, outside))
+    picked = _picked(numbered, places, width, source, outside)
+    return Table(_framed(picked, headers), outside.frame())
+
+
+def _framed(rows: Iterator[tuple[Any, ...]], headers: list[str]) -> pl.DataFrame:
+    """Numbered rows as a frame, some at a time: as tuples of texts they take several times the room."""
     schema = {"row_number": pl.Int64(), **dict.fromkeys(headers, pl.String())}
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(_blank_is_null(headers))
-    return Table(frame, outside.frame())
+    frames = [pl.DataFrame(schema=schema)]
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        frames.append(pl.DataFrame(some, schema=schema, orient="row").with_columns(_blank_is_null(headers)))
+    return pl.concat(frames, rechunk=True)
 
 
 def _picked(

@@ -174,6 +174,8 @@ class ShopifyChannel:
         else:
             found = await orders.swept_orders(self._api, query)
         tables = await orders.tables(self._api, found)
+        if itemless := effects.itemless_lines(tables):
+            self._api.warnings[f"{itemless} order lines name no item (deleted, or never one): they move no stock"] = None
         frames = {"movements": effects.movements(self.system, tables)}
         if dataset is Dataset.ORDERS:
             frames["order_lines"] = effects.order_lines(self.system, tables)

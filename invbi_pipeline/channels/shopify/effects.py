@@ -16,16 +16,21 @@ from invbi_pipeline.channels.shopify.orders import OrderTables
 from invbi_pipeline.domain.frames import EFFECTS, MOVEMENTS, ORDER_LINES
 from invbi_pipeline.domain.words import MovementKind, OrderState
 
-__all__ = ["effects", "movements", "order_lines"]
+__all__ = ["effects", "itemless_lines", "movements", "order_lines"]
 
 _LINE: Final = ["order_id", "line_id"]
 _NOTHING_LEFT: Final = ["ERROR", "FAILURE"]  # shipment states in which nothing left the shelf
 _DONE: Final = ["CLOSED", "CANCELLED"]  # fulfilment orders that ship nothing more
 _ROUTED: Final = timedelta(seconds=60)  # Shopify spreads an order over locations within moments; what comes later is a move
 
+_HAPPENED: Final = (pl.col("units") != 0) & pl.col("listing_key").ne_missing("")  # to a listing that there is
+
 
 def effects(system: str, tables: OrderTables) -> pl.DataFrame:
-    """Return the EFFECTS wall frame: sales, cancels, restocks and moves, each with an id that never changes."""
+    """Return the EFFECTS wall frame: sales, cancels, restocks and moves, each with an id that never changes.
+
+    What an order did to an item that is deleted is left out: no listing has that number any more (`itemless_lines`).
+    """
     lines = _placed_lines(tables)
     parts = _other_places(lines, tables)
     at_once = parts.filter("at_once")
@@ -59,7 +64,7 @@ def effects(system: str, tables: OrderTables) -> pl.DataFrame:
             *_when("created_at"),
         ),
     ]
-    found = pl.concat(frames).filter(pl.col("units") != 0).with_columns(pl.lit(system).alias("system"))
+    found = pl.concat(frames).filter(_HAPPENED).with_columns(pl.lit(system).alias("system"))
     return wall(found, list(EFFECTS))
 
 
@@ -67,7 +72,7 @@ def movements(system: str, tables: OrderTables) -> pl.DataFrame:
     """Return the MOVEMENTS wall frame: what the orders took from the shelves and what came back onto them.
 
     Shipments (a sale over the counter ships at once), shipments undone, and restocked returns. Shopify keeps other changes
-    (receipts, counts, transfers, corrections) in a history that its Admin API does not show.
+    (receipts, counts, transfers, corrections) in a history that its Admin API does not show. Deleted items are left out.
     """
     lines = _placed_lines(tables)
     shipped = (
@@ -101,7 +106,7 @@ def movements(system: str, tables: OrderTables) -> pl.DataFrame:
     ]
     found = (
         pl.concat(frames)
-        .filter(pl.col("units") != 0)
+        .filter(_HAPPENED)
         .rename({"stamped_at": "occurred_at"})
         .with_columns(pl.lit(system).alias("system"), pl.lit(None, pl.Int64).alias("counted"), pl.lit("").alias("reference"))
     )
@@ -112,7 +117,7 @@ def order_lines(system: str, tables: OrderTables) -> pl.DataFrame:
     """Return the ORDER_LINES wall frame: one row a line and place that has to ship of it.
 
     The first place keeps the line's own id, each other one is `<line>@<location>`; a place that has nothing more to ship stays
-    as a row of 0 open units, so that it is not forgotten as open.
+    as a row of 0 open units, so that it is not forgotten as open. A line whose item is deleted has an empty `listing_key`.
     """
     lines = _placed_lines(tables)
     shipped = (
@@ -189,6 +194,11 @@ def order_lines(system: str, tables: OrderTables) -> pl.DataFrame:
         "payload",
     )
     return wall(found, list(ORDER_LINES))
+
+
+def itemless_lines(tables: OrderTables) -> int:
+    """Return how many order lines name no item: it was deleted, or they never had one (a charge, something typed in)."""
+    return int(_placed_lines(tables).filter(pl.col("listing_key") == "").select(pl.len()).collect().item())
 
 
 def _placed_lines(tables: OrderTables) -> pl.LazyFrame:

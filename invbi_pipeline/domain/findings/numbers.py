@@ -17,12 +17,12 @@ _ORDERS: Final = 20  # of the competing orders, how many the evidence names
 def wrong(points: pl.DataFrame) -> pl.DataFrame:
     """Return the points whose gap is no passing one: two judged looks have seen it, and no push is on its way to them.
 
-    A number that went wrong and is being corrected at its first look is the normal life of a point, not a finding.
+    The present look need not be judged yet: where the order feed is always a little behind, none ever is at once. A number
+    that went wrong and is being corrected at its first look is the normal life of a point, not a finding.
     """
     confirmed = (pl.col("confirmed") != 0) & (pl.col("confirmed").sign() == pl.col("gap").sign())
     return points.filter(
         pl.col("state").is_in([str(state) for state in COMPARABLE])
-        & pl.col("judged")
         & (pl.col("gap") != 0)
         & ((pl.col("gap_looks") >= _LOOKS) | confirmed)
         & (pl.col("in_flight") == 0)

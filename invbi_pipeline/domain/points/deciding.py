@@ -107,6 +107,8 @@ def decide(
     version_same = pl.when(pl.col("version") != "").then(pl.col("version") == pl.col("base_version")).otherwise(
         pl.col("seen") == pl.col("base_number")
     )  # fmt: skip
+    # where no version says that nothing was applied, one look proves little: the next may show it
+    unapplied = pl.when((pl.col("version") != "") | (pl.col("confirmed") != 0)).then("base_certain").otherwise(_ZERO)
     # a push that lands late wipes the mark of a sale that nobody has seen yet, and a sale can make a lost push look landed:
     # no raise until the order feed is complete up to the look that read the last push back
     unsure = pl.col("unsure_to").is_not_null() & ~(pl.col("complete_to") >= pl.col("unsure_to")).fill_null(value=False)
@@ -148,7 +150,7 @@ def decide(
                     & (pl.col("observed_at") > pl.col("base_observed_at"))
                 ).fill_null(value=False)
             ),
-            stuck=pl.when(version_same & pl.col("compared")).then(pl.col("base_certain") + pl.col("lost_now")).otherwise(_ZERO),
+            stuck=pl.when(version_same & pl.col("compared")).then(unapplied + pl.col("lost_now")).otherwise(_ZERO),
         )
         .with_columns(
             found=pl.when(pl.col("found_how") == "confirmed")

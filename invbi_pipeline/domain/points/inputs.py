@@ -85,11 +85,10 @@ def ready(inputs: MergeInputs) -> pl.DataFrame:
     listings = inputs.listings.unique(["system", "listing_key"], keep="last").select(
         "system", "listing_key", "status", "fulfilment"
     )
-    counted = inputs.places.select(pl.col("counted_by").alias("system"), "location", counted=pl.lit(True))
-    feeds = inputs.feeds.select(
+    feeds = inputs.feeds.join(_without_orders(inputs.systems), on="system", how="left").select(
         "system",
         believed=pl.col("verdict") == FeedVerdict.BELIEVED.value,
-        complete_to="orders_complete_to",
+        complete_to=pl.coalesce(pl.col("stock_read_at") - pl.col("booked_after"), "orders_complete_to"),
         read_lag=_seconds("read_lag_s"),
         visibility=pl.max_horizontal(_seconds("visibility_lag_s"), pl.lit(GRAIN)),
     )
@@ -97,7 +96,7 @@ def ready(inputs: MergeInputs) -> pl.DataFrame:
     joined = (
         universe.join(skus, on=["system", "listing_key"], how="left")
         .join(listings, on=["system", "listing_key"], how="left")
-        .join(counted, on=["system", "location"], how="left")
+        .join(_counted(inputs.places, inputs.systems), on=["system", "location"], how="left")
         .join(offers, on=key, how="left")
         .join(observed.drop("batch_id", "changed_at", strict=False), on=key, how="left")
         .join(feeds, on="system", how="left")
@@ -144,6 +143,23 @@ def ready(inputs: MergeInputs) -> pl.DataFrame:
             offer_raw=pl.col("offer"),
         )
     )
+
+
+def _counted(places: pl.DataFrame, systems: pl.DataFrame) -> pl.DataFrame:
+    """Return system, location, counted: where a system's number is the truth's source. No location: its default one."""
+    named = places.select(pl.col("counted_by").alias("system"), "location")
+    bare = systems.select("system", location="default_location").join(named, on=["system", "location"])
+    return pl.concat([named, bare.with_columns(location=pl.lit(""))]).unique().with_columns(counted=pl.lit(True))
+
+
+def _without_orders(systems: pl.DataFrame) -> pl.DataFrame:
+    """Return system, booked_after: of channels that tell no orders, how long the owners take to book them.
+
+    What such a channel sold is known only by the owners' books, so its numbers are judged once those had their time.
+    """
+    lag = systems.filter(pl.col("counts").fill_null(value=False))["booking_lag_s"].max()
+    silent = systems.filter(~pl.col("has_orders").fill_null(value=True))
+    return silent.select("system", booked_after=pl.duration(seconds=pl.lit(lag or 0), time_unit="us"))
 
 
 def _seconds(name: str) -> pl.Expr:

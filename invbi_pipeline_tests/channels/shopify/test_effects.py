@@ -7,6 +7,7 @@ import pytest
 
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.sandbox.contract import Line
+from invbi_pipeline.store.landing import prepare
 from invbi_pipeline_tests.channels.shopify.conftest import Shop
 from invbi_pipeline_tests.channels.shopify.reading import frame, read, rows
 
@@ -116,6 +117,26 @@ def test_units_shipped_from_elsewhere_are_moved_between_the_numbers_when_they_sh
     lines = frame(shop, "order_lines")
     assert rows(lines, "location_key", "quantity", "open_quantity") == [(shop.warehouse, "1", "1"), (shop.soho, "2", "0")]
     assert lines["line_id"].n_unique() == 2
+
+
+def test_orders_of_a_deleted_item_stay_lines_and_move_nothing_with_one_warning(shop: Shop) -> None:
+    kept, deleted = shop.item("A"), shop.item("B")
+    order = shop.account.order([Line(kept, 1, 20.0), Line(deleted, 2, 20.0)], shop.soho)
+    shop.account.fulfil(order)
+    shop.account.cancel(shop.sell(deleted, at=shop.soho))
+    shop.account.set_status(deleted, "deleted")
+    reading = read(shop, Dataset.ORDERS)
+    assert {name: set(reading.frames[name]["listing_key"]) for name in ("effects", "movements")} == {
+        "effects": {kept},
+        "movements": {kept},
+    }
+    assert rows(reading.frames["order_lines"], "listing_key", "raw_sku", "quantity") == [
+        ("", "B", "0"),
+        ("", "B", "2"),
+        (kept, "A", "1"),
+    ]
+    assert reading.warnings == ("2 order lines name no item (deleted, or never one): they move no stock",)
+    assert prepare(reading, "uk", "r1", "b1").quarantine.is_empty()
 
 
 def test_the_same_story_read_twice_has_the_same_ids(shop: Shop) -> None:

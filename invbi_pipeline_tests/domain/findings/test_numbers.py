@@ -28,6 +28,10 @@ def test_a_number_above_the_offer_at_two_looks_is_an_oversell_risk_with_its_unit
     assert evidence(row)["gap"] == 3
 
 
+def test_what_two_judged_looks_saw_is_told_although_the_order_feed_has_not_caught_up_with_the_present_one() -> None:
+    assert one(FindingInputs(points=points({**HIGH, "judged": False})), "oversell_risk")["units"] == 3
+
+
 def test_an_oversell_risk_is_critical_where_nothing_may_be_sold() -> None:
     assert one(FindingInputs(points=points({**HIGH, "offer": 0})), "oversell_risk")["severity"] == "critical"
 
@@ -49,7 +53,7 @@ def test_an_undersell_within_the_tolerance_is_none() -> None:
     [
         pytest.param({"gap_looks": 1}, id="its first look: a push is due"),
         pytest.param({"in_flight": 1}, id="a push is in flight"),
-        pytest.param({"judged": False}, id="an order may be late"),
+        pytest.param({"judged": False, "gap_looks": 1}, id="an order may be late"),
         pytest.param({"state": "counted"}, id="a counted number"),
         pytest.param({"state": "unknown"}, id="an unknown number"),
         pytest.param({"state": "unmapped"}, id="an unmapped number"),
