@@ -230,6 +230,16 @@ def test_a_push_over_a_drifted_number_that_stays_as_it_was_is_lost_and_not_overw
     assert (story.base["base"], story.base["lost"], point["unexplained"], point["found"]) == (10, 1, -3, -3)
 
 
+def test_two_pushes_that_one_number_outlives_say_that_it_is_frozen() -> None:
+    story = Story().agreed(10)
+    for minute in (5, 10):
+        story.look(13, offer=10, minute=minute, complete=minute)
+    story.send(11, "c1").look(13, offer=9, minute=12, complete=11)
+    story.send(13, "c2")
+    point = story.look(13, offer=9, minute=20, complete=20)
+    assert (set(point["ends"].values()), story.base["lost"], point["stuck"]) == ({"not_landed"}, 2, 2)
+
+
 def test_two_looks_that_agree_only_once_the_feed_caught_up_are_found_though_our_lowering_made_the_number_right() -> None:
     story = Story().agreed(10)
     story.look(13, offer=10, minute=5, complete=0)

@@ -104,11 +104,15 @@ def decide(
     )
     only_drift = (pl.col("u") > 0) & (pending == 0)
     open_ = pl.col("fixed").is_null() & pl.col("live") & pl.col("believed")
-    version_same = pl.when(pl.col("version") != "").then(pl.col("version") == pl.col("base_version")).otherwise(
+    # a platform may state a version in one kind of read and none in another: only two versions can be compared
+    versions = (pl.col("version") != "") & (pl.col("base_version") != "")
+    version_same = pl.when(versions.fill_null(value=False)).then(pl.col("version") == pl.col("base_version")).otherwise(
         pl.col("seen") == pl.col("base_number")
     )  # fmt: skip
     # where no version says that nothing was applied, one look proves little: the next may show it
-    unapplied = pl.when((pl.col("version") != "") | (pl.col("confirmed") != 0)).then("base_certain").otherwise(_ZERO)
+    unapplied = pl.when(versions.fill_null(value=False) | (pl.col("confirmed") != 0)).then("base_certain").otherwise(_ZERO)
+    # what lost pushes said of it stands while the next one is on its way and the number is still the same
+    still_unmoved = (pl.col("seen") == pl.col("newest_shown")) & (pl.col("flying") | (pl.col("outcome") == "unmoved"))
     # a push that lands late wipes the mark of a sale that nobody has seen yet, and a sale can make a lost push look landed:
     # no raise until the order feed is complete up to the look that read the last push back
     unsure = pl.col("unsure_to").is_not_null() & ~(pl.col("complete_to") >= pl.col("unsure_to")).fill_null(value=False)
@@ -150,7 +154,11 @@ def decide(
                     & (pl.col("observed_at") > pl.col("base_observed_at"))
                 ).fill_null(value=False)
             ),
-            stuck=pl.when(version_same & pl.col("compared")).then(unapplied + pl.col("lost_now")).otherwise(_ZERO),
+            stuck=pl.when(still_unmoved.fill_null(value=False))
+            .then(pl.col("lost_now").fill_null(0))
+            .when(version_same & pl.col("compared"))
+            .then(unapplied + pl.col("lost_now"))
+            .otherwise(_ZERO),
         )
         .with_columns(
             found=pl.when(pl.col("found_how") == "confirmed")

@@ -178,12 +178,12 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         ) & pl.col("old_base").is_not_null(),
     )  # fmt: skip
     unchanged = same.filter("same").select("pid")
-    unmoved = settled.filter(pl.col("outcome") == "unmoved").select("pid")
+    unmoved = settled.filter(pl.col("outcome") == "unmoved").select("pid", "in_flight")
     return pl.concat(
         [
             fresh.join(unchanged, on="pid", how="anti"),
             bases.join(unchanged, on="pid").select(fresh.columns),
-            bases.join(unmoved, on="pid").with_columns(pl.col("lost") + 1).select(fresh.columns),
+            bases.join(unmoved, on="pid").with_columns(pl.col("lost") + pl.col("in_flight")).select(fresh.columns),
         ]
     )
 
