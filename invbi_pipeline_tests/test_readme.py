@@ -40,6 +40,12 @@ INVBI = [shlex.split(line)[1:] for line in lines() if shlex.split(line)[0] == ".
 MAKE = [shlex.split(line) for line in lines() if shlex.split(line)[0] == "make"]
 
 
+def typed(command: str) -> list[str]:
+    """Return the one line of the README that types this command."""
+    (words,) = [words for words in INVBI if words[0] == command]
+    return words
+
+
 def run(words: list[str], config: Path) -> int:
     """Run a line of the README on the shop beside `config` instead of `my-shop`."""
     known = {"my-shop": str(config.parent), "my-shop/invbi.toml": str(config)}
@@ -108,22 +114,19 @@ def test_every_toml_snippet_is_toml() -> None:
 
 def test_going_live_begins_as_the_readme_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "my-shop" / "invbi.toml"
-    init, check = INVBI[:2]
-    assert (init[0], check[0]) == ("init", "check")
-    assert run(init, config) == Exit.DONE
-    assert run(check, config) == Exit.USAGE
+    assert run(typed("init"), config) == Exit.DONE
+    assert run(typed("check"), config) == Exit.USAGE
     assert "SQUARE_TOKEN" in capsys.readouterr().err
 
 
 def test_the_query_of_the_readme_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (query,) = [words for words in INVBI if words[0] == "query"]
     config = tmp_path / "my-shop" / "invbi.toml"
-    assert run(INVBI[0], config) == Exit.DONE
+    assert run(typed("init"), config) == Exit.DONE
     loaded = load_config(config)
     warehouse = Warehouse(loaded.data / loaded.store.warehouse)
     warehouse.read("recon.points")  # makes its tables
     warehouse.export()
-    assert run(query, config) == Exit.DONE
+    assert run(typed("query"), config) == Exit.DONE
     assert "system" in capsys.readouterr().out
 
 
