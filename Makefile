@@ -26,7 +26,7 @@ test: $(STAMP) lint  ## lint, types and every test but the slow ones
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 slow: $(STAMP)  ## the tests marked slow
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow $(ARGS)
 
 lint: $(STAMP)  ## ruff and strict mypy
 	$(BIN)/ruff check .
@@ -39,8 +39,8 @@ ui: $(STAMP)    ## the Dagster UI with the sandbox beside it
 shots: $(STAMP) ## the README's screenshots, taken anew
 	$(BIN)/python -m invbi_pipeline_tests.screenshots
 
-bench: $(STAMP) ## measure, and rewrite the figures page
-	$(BIN)/invbi bench all
+bench: $(STAMP) ## measure, and rewrite the figures page (ARGS="push --write" for one of them)
+	$(BIN)/invbi bench $(or $(ARGS),all)
 
 lock:           ## pin every dependency anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock pyproject.toml

@@ -5,13 +5,25 @@ The rooms, top to bottom (arrows point down only; `invbi_pipeline_tests/test_roo
     definitions.py  cli/          doors: what Dagster loads, what a person types
     defs/                         thin Dagster
     live/                         the event process
-    flows/                        the verbs: ingest, reconcile, correct, publish
+    flows/                        the verbs: feeds, decision, corrections, accounts; run is the loop
     channels/                     one module per platform behind one protocol
     dashboard/  alerts/           what people read
     store/                        warehouse, state, SQL models
     domain/                       the vocabulary and every decision; pure
-    config.py  errors.py          read by all
+    config/  errors.py            read by all
     sandbox/                      the emulated platforms and the simulated world (imports the domain's words only)
+
+How Polars works in our processes is said here, before anything imports it; whoever says otherwise in the environment is heeded:
+
+* in memory: its streaming engine takes ten times as long to begin with a small frame, and ours are many and small (the event
+  process) or in parts that fit (`bench decide`);
+* memory that was freed is kept for ten seconds, not half a second, before it goes back to the system: a decision frees and asks
+  for gigabytes within seconds, and half of its time would go into getting the same pages again.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+os.environ.setdefault("POLARS_ENGINE_AFFINITY", "in-memory")
+os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,muzzy_decay_ms:10000")

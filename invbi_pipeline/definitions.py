@@ -8,9 +8,12 @@ import dagster as dg
 
 import invbi_pipeline
 from invbi_pipeline.config import load_config
+from invbi_pipeline.defs.absent import absence_sensor
 from invbi_pipeline.defs.act import act_assets
-from invbi_pipeline.defs.alarms import failure_sensor
+from invbi_pipeline.defs.alarms import failure_sensor, silence_sensor
 from invbi_pipeline.defs.audits import audit_checks
+from invbi_pipeline.defs.equality import EQUALITY_JOB, equality_check, equality_schedule
+from invbi_pipeline.defs.events import events_sensor
 from invbi_pipeline.defs.inbox import inbox_sensor
 from invbi_pipeline.defs.ingest import ingest_assets
 from invbi_pipeline.defs.job import LOOP, loop_schedule
@@ -55,10 +58,16 @@ def build(path: Path) -> dg.Definitions:
     sample = path == SAMPLE
     return dg.Definitions(
         assets=assets,
-        asset_checks=audit_checks(config),
-        jobs=[LOOP],
-        schedules=[loop_schedule(sample=sample)],
-        sensors=[inbox_sensor(config.data / "inbox", sample=sample), failure_sensor(path)],
+        asset_checks=[*audit_checks(config), equality_check()],
+        jobs=[LOOP, EQUALITY_JOB],
+        schedules=[loop_schedule(sample=sample), equality_schedule(sample=sample)],
+        sensors=[
+            inbox_sensor(config.data / "inbox", sample=sample),
+            absence_sensor(path, sample=sample),
+            events_sensor(path, sample=sample),
+            failure_sensor(path),
+            silence_sensor(path, sample=sample),
+        ],
         resources={"invbi": Invbi(config_path=str(path))},
         executor=dg.in_process_executor,
     )

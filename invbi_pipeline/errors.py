@@ -7,6 +7,7 @@
     ├── TransientError    try again later: nothing was changed                               (exit 3)
     │   ├── Throttled     the platform said when: `retry_after` seconds
     │   ├── Unreachable   no answer, a server's fault, or an open breaker
+    │   ├── Paused        a person or a guard lets nothing be sent to this system
     │   └── StoreBusy     another process holds the warehouse
     ├── TerminalError     trying again changes nothing: stop and say so
     │   ├── Refused       the platform refused the request, with its reason
@@ -21,6 +22,7 @@ __all__ = [
     "BadAnswer",
     "ConfigError",
     "InvbiError",
+    "Paused",
     "Refused",
     "StoreBusy",
     "TerminalError",
@@ -56,6 +58,10 @@ class Throttled(TransientError):
 
 class Unreachable(TransientError):
     """No answer, a server's fault, or an open breaker."""
+
+
+class Paused(TransientError):
+    """A person or a guard lets nothing be sent to this system; nothing was."""
 
 
 class StoreBusy(TransientError):

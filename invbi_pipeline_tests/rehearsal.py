@@ -9,7 +9,7 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
-from sqlalchemy import Connection, Engine, event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from invbi_pipeline.channels.protocol import Clock
+from invbi_pipeline.cli.bench.chaos.fuse import Fuse, FusedWarehouse, Killed
 from invbi_pipeline.config import Config, load_config
 from invbi_pipeline.domain.words import MovementKind
 from invbi_pipeline.flows.context import Context, SystemClock, open_context
@@ -32,10 +32,25 @@ from invbi_pipeline.sandbox.server import create_app
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline.sandbox.world import LiveClock, VirtualClock, World
 from invbi_pipeline.sandbox.world.configuration import sheets_token
-from invbi_pipeline.store.warehouse import Database, Warehouse
 from invbi_pipeline_tests.sandbox.serving import serving
 
-__all__ = ["LAGS_S", "STEP_S", "Door", "Fuse", "Killed", "Rehearsal", "Sent", "WorldTime", "changes", "rehearsal"]
+__all__ = [
+    "LAGS_S",
+    "STEP_S",
+    "Door",
+    "Fuse",
+    "Go",
+    "Killed",
+    "Rehearsal",
+    "Sent",
+    "WorldTime",
+    "changes",
+    "is_write",
+    "rehearsal",
+    "repeated",
+]
+
+Go = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 STEP_S = 300.0  # how often invbi looks
 LAGS_S = 3600.0  # longer than any order, booking or visibility lag of the presets
@@ -58,86 +73,47 @@ class WorldTime:
             self._world.advance_to(until)
 
 
-class Killed(BaseException):
-    """The process ended here: nothing of ours may catch it."""
-
-
-class Fuse:
-    """Ends the process at a step: a request about to leave or just carried out, a transaction about to be committed.
-
-    `seen` names the steps passed so far. `blow` says at which it ends; from then on nothing of that process happens any more.
-    """
-
-    def __init__(self, blow: Callable[[int, str], bool] | None = None) -> None:
-        self.seen: list[str] = []
-        self.blown = False
-        self.armed = blow is not None
-        self._blow = blow or (lambda n, step: False)
-
-    def __call__(self, step: str) -> None:
-        if not self.blown:
-            self.seen.append(step)
-            self.blown = self._blow(len(self.seen), step)
-        if self.blown:
-            raise Killed(self.seen[-1])
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch the commits of the state store too, for as long as the block lasts."""
-
-        def committing(connection: Connection) -> None:
-            self("state: commit")
-
-        event.listen(Engine, "commit", committing)
-        try:
-            yield
-        finally:
-            event.remove(Engine, "commit", committing)
-
-
-class _FusedWarehouse(Warehouse):
-    """A warehouse whose every step passes the fuse when it begins and before it is committed."""
-
-    def __init__(self, path: Path, wait_s: float, fuse: Fuse) -> None:
-        super().__init__(path, wait_s)
-        self._fuse = fuse
-
-    @contextmanager
-    def open(self) -> Iterator[Database]:
-        self._fuse("warehouse: open")
-        with super().open() as database:
-            yield database
-            self._fuse("warehouse: commit")
-
-
 class Sent(httpx.AsyncBaseTransport):
-    """The way to the emulators; keeps what reached them and what they said. Each request passes the fuse twice."""
+    """The way to the emulators; keeps what reached them and what they said. Each request passes the fuse twice.
+
+    `way` is how a request goes on from here: it is handed the request, and what carries it out.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._inner = httpx.ASGITransport(app)
+        self.way: Callable[[httpx.Request, Go], Awaitable[httpx.Response]] = lambda request, go: go(request)
         self.requests: list[httpx.Request] = []
         self.answers: list[bytes] = []
         self.fuse = Fuse()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        kind = "write" if _writes(request) else "read"
+        kind = "write" if is_write(request) else "read"
         self.fuse(f"{kind}: leaving")
+        response = await self.way(request, self._carried_out)
+        self.fuse(f"{kind}: carried out")
+        return response
+
+    async def _carried_out(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         response = await self._inner.handle_async_request(request)
         self.answers.append(await response.aread())
-        self.fuse(f"{kind}: carried out")
         return response
 
     def changes_since(self, first: int) -> Counter[tuple[str, ...]]:
         """Return `changes` of the requests since the `first`."""
         return changes(self.requests[first:])
 
+    def repeated_since(self, first: int) -> list[tuple[str, ...]]:
+        """Return `repeated` of the requests since the `first`."""
+        return repeated(self.requests[first:])
+
     def writes(self) -> list[httpx.Request]:
         """Return the requests that change a number of a platform."""
-        return [request for request in self.requests if _writes(request)]
+        return [request for request in self.requests if is_write(request)]
 
 
-def _writes(request: httpx.Request) -> bool:
+def is_write(request: httpx.Request) -> bool:
+    """Say whether a request changes a number of a platform."""
     path, body = request.url.path, request.content
     if request.method == "PATCH":  # Amazon: one listing
         return True
@@ -149,7 +125,25 @@ def _writes(request: httpx.Request) -> bool:
 
 def changes(requests: Iterable[httpx.Request]) -> Counter[tuple[str, ...]]:
     """Return how often each change was asked for: (system, listing, location, from what to what, or the movement's reference)."""
-    return Counter(change for request in requests if _writes(request) for change in _changes(request))
+    return Counter(change for request in requests if is_write(request) for change in _changes(request))
+
+
+def repeated(requests: Iterable[httpx.Request]) -> list[tuple[str, ...]]:
+    """Return what was asked for again under another key: a movement posted before, or a number set as it was set last.
+
+    A number that went 30 -> 31 -> 30 -> 31 was decided three times, as what was known of the owner's movements changed.
+    """
+    again, last, posted = [], dict[tuple[str, ...], str](), set[tuple[str, ...]]()
+    once = {request.content if b'"key"' in request.content else n: request for n, request in enumerate(requests)}
+    for change in (change for request in once.values() if is_write(request) for change in _changes(request)):
+        number, what = change[:3], change[3]
+        if "/" in what and not what.startswith("["):  # a movement's reference, not a number or patches
+            again += [change] * (change in posted)
+            posted.add(change)
+            continue
+        again += [change] * (last.get(number) == what)
+        last[number] = what
+    return again
 
 
 def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
@@ -159,7 +153,10 @@ def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
         yield system, unquote(path[-1]), "", json.dumps(body["patches"])
     for row in _rows(body):
         if "inventoryItemId" in row:
-            change = f"{row.get('changeFromQuantity')} {row.get('quantity', row.get('delta'))}"
+            posts = "delta" in row
+            change = (
+                body["variables"]["input"]["referenceDocumentUri"] if posts else f"{row['changeFromQuantity']} {row['quantity']}"
+            )
             yield system, row["inventoryItemId"], row["locationId"], change
         elif "catalog_object_id" in row:
             yield system, row["catalog_object_id"], row["location_id"], row.get("reference_id", row["quantity"])
@@ -191,26 +188,32 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = httpx.Request(scope["method"], f"http://door{scope['path']}", content=await _body(receive))
+        body = await _body(receive)
+        if body is None:
+            return
+        request = httpx.Request(scope["method"], f"http://door{scope['path']}", content=body)
         self.seen.append((request.method, request.url.path))
-        if _writes(request):
+        if is_write(request):
             self.writes.append(request)
 
         async def again() -> Message:
             return {"type": "http.request", "body": request.content, "more_body": False}
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and _writes(request):
+            if message["type"] == "http.response.start" and is_write(request):
                 self.after_write()
             await send(message)
 
         await self.app(scope, again, answer)
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Return what was sent; None where the sender ended before he had sent it whole: no platform carries that out."""
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body, more = body + message.get("body", b""), message.get("more_body", False)
     return body
 
@@ -235,7 +238,7 @@ class Rehearsal:
     async def open(self) -> AsyncIterator[Context]:
         async with open_context(self.config, self.clock, random.Random(len(self.results)), transport=self.wire) as ctx:
             if self.wire.fuse.armed:
-                ctx.warehouse = _FusedWarehouse(ctx.warehouse.path, ctx.warehouse.wait_s, self.wire.fuse)
+                ctx.warehouse = FusedWarehouse(ctx.warehouse.path, ctx.warehouse.wait_s, self.wire.fuse)
             yield ctx
 
     async def look(self, *, dry_run: bool = False, publishing: bool = False) -> RunResult:
@@ -274,14 +277,20 @@ class Rehearsal:
         self.world.freeze()
         self.world.advance(LAGS_S)
 
-    def damage(self, place: str, units: int, most: int = 3) -> list[str]:
-        """Let staff write off so many units of some skus of a place that channels sell from it. Return the skus."""
+    def damage(self, place: str, units: int, most: int = 3, skip: int = 0) -> list[str]:
+        """Let staff write off so many units of some skus of a place that channels sell from it; below 0 they come in.
+
+        Return the skus.
+
+        The fullest shelves come first; `skip` goes on so many further, round and round.
+        """
         goods, book = self.world.goods, self.world.business.shelves.book
         offered = [sku for (where, sku), n in book.items() if where == place and n > units and self._offers(place, sku, units)]
-        skus = sorted(offered, key=lambda sku: (-book[place, sku], sku))[:most]
+        fullest = sorted(offered, key=lambda sku: (-book[place, sku], sku))
+        skus = (fullest * 2)[skip % max(1, len(fullest)) :][: min(most, len(fullest))]
         assert skus, f"no channel offers {units} units of anything from {place}"
         for sku in skus:
-            goods.book(place, sku, -units, MovementKind.DAMAGE)
+            goods.book(place, sku, -units, MovementKind.DAMAGE if units > 0 else MovementKind.RECEIPT)
         self.export()
         return skus
 
@@ -293,11 +302,16 @@ class Rehearsal:
                 return True
         return False
 
-    def sell(self, channel: str, place: str, units: int = 1, *, pos: bool = False) -> str:
-        """Let a shopper buy what lies at a place, over the counter there (`pos`) or by mail. Return the sku."""
+    def sell(self, channel: str, place: str, units: int = 1, *, pos: bool = False, skip: int = 0) -> str:
+        """Let a shopper buy what lies at a place, over the counter there (`pos`) or by mail. Return the sku.
+
+        It is the first listing of which enough lies and is shown there; `skip` goes on so many further, round and round.
+        """
         system, shelves = self.world.business.systems[channel], self.world.business.shelves
         singles = (one for one in system.listings.values() if one.units == 1 and not one.platform_fulfilled)
-        listing = next(one for one in singles if shelves.book.get((place, one.sku), 0) > units + 5)
+        lies = (one for one in singles if shelves.book.get((place, one.sku), 0) > units + 5)
+        there = [one for one in lies if place in system.counts or system.number(one, place) > units]
+        listing = there[skip % len(there)]
         self.world.shoppers.place_order(system, place, [(listing, units)], pos=pos)
         return listing.sku
 
@@ -330,9 +344,10 @@ def rehearsal(
 ) -> Iterator[Rehearsal]:
     """Bring a retailer to life in a folder; its secrets are in the environment for as long as it lives.
 
-    `live`: its clock is the wall's, for a process of its own that talks to it over loopback.
+    `live`: its clock is the wall's, for a process of its own that talks to it over loopback. Its last sale is longer ago than any
+    lag, at whatever time of day it is told.
     """
-    door, clock = Door(), LiveClock() if live else VirtualClock()
+    door, clock = Door(), LiveClock(LAGS_S) if live else VirtualClock()
     kept = dict(os.environ)
     with serving(door) as address:
         world = presets.build(preset, seed, skus, address, folder, clock, history_days=history_days, faults=faults)

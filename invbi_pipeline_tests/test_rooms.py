@@ -114,3 +114,14 @@ def test_heavy_libraries_are_imported_where_they_are_used(module: str) -> None:
         for alias in node.names
     }
     assert not names & heavy
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if room(m) == "flows"))
+def test_flows_read_then_decide_then_correct(module: str) -> None:
+    order = ("feeds", "decision", "corrections")
+    here = module.split(".")[2:3]
+    if not set(here) & set(order):
+        return
+    below = {PACKAGE.name + ".flows." + name for name in ("context", *order[: order.index(here[0]) + 1])}
+    flows = {target for target in imports(module) if room(target) == "flows"}
+    assert all(any(target == name or target.startswith(name + ".") for name in below) for target in flows), flows

@@ -1,6 +1,7 @@
 -- Grain: one row a correction, about to be sent or sent in the newest run, onto a point that is unknown, untracked, unmapped
 -- or not offered.
--- Purpose: what is not known is never corrected from an offer.
+-- Purpose: what is not known is never corrected from an offer. What became unknown only by a read after it was sent is no
+-- fault of the push.
 with newest as (
     select run_id from {{ source('recon', 'points') }} limit 1
 )
@@ -29,5 +30,6 @@ where
         or (
             corrections.run_id = newest.run_id
             and corrections.state in ('sending', 'accepted', 'verified', 'ambiguous', 'mismatched')
+            and not coalesce(points.observed_at > corrections.sent_at, false)
         )
     )

@@ -1,5 +1,6 @@
 -- Grain: one row a finding that is not resolved.
--- Purpose: the list people work through: the finding, the point it is about, and what both sides say now.
+-- Purpose: the list people work through: the finding, the point it is about, and what both sides say now. An oversold sku is told
+-- on each channel that may ship it, but the same orders stand behind each: `counts` is true on the channel short of most.
 with clock as (
     select max(landed_at) as newest_landing from {{ source('raw', 'batches') }}
 ),
@@ -35,7 +36,14 @@ select
     findings.state,
     findings.owner,
     findings.due_at,
+    findings.note,
     findings.acknowledged_by,
+    findings.code <> 'oversold'
+    or coalesce(findings.sku, '') = ''
+    or row_number() over (
+        partition by findings.code, findings.sku
+        order by findings.units desc nulls last, findings.money desc nulls last, findings.finding_id
+    ) = 1 as counts,
     points.reported,
     points.offer,
     points.gap,

@@ -9,15 +9,7 @@ with findings as (
         money,
         currency,
         age_hours,
-        code in ('oversell_risk', 'oversold')
-        and (
-            code <> 'oversold'
-            or coalesce(sku, '') = ''
-            or row_number() over (
-                partition by code, sku
-                order by units desc nulls last, money desc nulls last, finding_id
-            ) = 1
-        ) as oversells,
+        code in ('oversell_risk', 'oversold') and counts as oversells,
         code in ('undersell', 'channel_stockout') as undersells
     from {{ ref('mart_exceptions') }}
 ),

@@ -10,18 +10,21 @@ the platform (or the wire)               raises, when trying again within the po
 401, 403 after one renewal               `Refused` with code `unauthorised`
 other 4xx                                `Refused` with the platform's code
 an open breaker                          `Unreachable` at once; nothing is sent
+a pause of the system                    `Paused`, before a request that changes something; nothing is sent
 ======================================== ============================================================================
 
 No body, query string, header or address of a request is ever logged or put into a message: only the system, the operation,
 the status, and what `classify` made of the answer, with every secret taken out.
 """
 
+import asyncio
 import json as jsonlib
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import IO, Any, Final, Protocol, TypeVar
 
 import httpx
@@ -32,9 +35,10 @@ from invbi_pipeline.channels.limits import Budget, Budgets
 from invbi_pipeline.channels.protocol import Clock, Facts
 from invbi_pipeline.channels.redact import Redactor
 from invbi_pipeline.channels.retry import RetryPolicy, full_jitter, http_date, retry_after
-from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, InvbiError, Refused, Throttled, Unreachable
+from invbi_pipeline.channels.shared import Alone, Shared
+from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, InvbiError, Paused, Refused, Throttled, Unreachable
 
-__all__ = ["Authorise", "Classify", "HttpClient", "Learn", "StaticHeaders", "answer", "pages"]
+__all__ = ["COST", "Authorise", "Classify", "HttpClient", "Learn", "StaticHeaders", "answer", "pages"]
 
 log = logging.getLogger("invbi.http")
 
@@ -47,6 +51,7 @@ Learn = Callable[[httpx.Response, Budget], None]
 """Called with every answer and its operation's budget, to correct the budget by what the platform says in it."""
 
 _Row = TypeVar("_Row")
+COST: Final = "invbi.cost"  # where an answer keeps what its request took from the budget
 _JSON: Final = "invbi.json"  # where a parsed body rests within the answer
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _THROTTLED: Final = (429, 430)  # 430: Shopify, for what it takes for an attack
@@ -96,7 +101,8 @@ class _Call:
 class HttpClient:
     """One system's way out. Times and waits are on the clock handed in; dice are the `rng` handed in.
 
-    `transport` replaces the network (tests: `httpx.ASGITransport(app)`). `secrets` and whatever `hide` is told later never
+    `shared` is what other processes know of this system, too: its budgets, and a pause. `transport` replaces the network (tests:
+    `httpx.ASGITransport(app)`). `secrets` and whatever `hide` is told later never
     appear in a message. `requests` counts what was really sent, retries included.
     """
 
@@ -114,6 +120,7 @@ class HttpClient:
         learn: Learn | None = None,
         policy: RetryPolicy | None = None,
         breaker: Breaker | None = None,
+        shared: Shared | None = None,
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
         self.system: Final = system
@@ -122,7 +129,8 @@ class HttpClient:
         self.requests = 0
         self._policy = policy or RetryPolicy()
         self._breaker = breaker or Breaker(system, clock)
-        self._budgets = Budgets(facts.limits, clock)
+        self._shared = shared or Alone()
+        self._budgets = Budgets(facts.limits, clock, lambda operation: self._shared.ledger(system, operation))
         self._redactor = Redactor(secrets)
         self._authorise = authorise
         self._learn = learn
@@ -228,14 +236,19 @@ class HttpClient:
             await budget.spend(call.cost)
         if call.authorised and self._authorise is not None:
             call.request.headers.update(await self._authorise())
+        if call.changes and await self._paused():  # asked last: whoever paused it may rely on it from then on
+            if budget is not None:
+                await budget.off_loop(partial(budget.give_back, call.cost))
+            raise Paused(f"{self.system} is paused; nothing was sent. `invbi resume` lets it go on.")
         self.requests += 1
         try:
             response = await self._send(call)
         except httpx.RequestError as lost:
             raise self._lost(call, lost) from None  # its own message may quote a header
         log.debug("%s: %s answered HTTP %d", self.system, call.operation, response.status_code)
+        response.extensions[COST] = call.cost
         if budget is not None and self._learn is not None:
-            self._learn(response, budget)
+            await budget.off_loop(partial(self._learn, response, budget))
         trouble = self._judge(call, response)
         if isinstance(trouble, Unreachable):
             self._breaker.failed(trouble)
@@ -244,11 +257,14 @@ class HttpClient:
         if trouble is None:
             return response
         if response.status_code in _THROTTLED and budget is not None:
-            budget.observe(available=0.0)
+            await budget.off_loop(partial(budget.observe, available=0.0))
         if await self._renewed(call, trouble):
             return await self._attempt(call)
         trouble.args = (self.redact(str(trouble)),)
         raise trouble
+
+    async def _paused(self) -> bool:
+        return await asyncio.to_thread(self._shared.paused, self.system)
 
     async def _send(self, call: _Call) -> httpx.Response:
         if call.into is None:

@@ -7,6 +7,7 @@ A platform is added by one module that holds a `FACTS` table and a class with th
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -14,6 +15,7 @@ import polars as pl
 from invbi_pipeline.domain.words import Basis, CorrectionKind, Dataset
 
 __all__ = [
+    "Announcing",
     "Channel",
     "Clock",
     "Event",
@@ -21,7 +23,10 @@ __all__ = [
     "Forgetful",
     "Health",
     "Limit",
+    "NamesOrders",
     "Reading",
+    "Standing",
+    "Subscription",
     "Write",
     "WriteOutcome",
     "WriteResult",
@@ -38,12 +43,16 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A published rate limit of one operation: a bucket of `burst` requests (or points) that refills at `rate` per second."""
+    """A rate limit of one operation: a bucket of `burst` requests (or points) that refills at `rate` per second.
+
+    Where the platform publishes none, `rate` is where the search for it begins (`channels.pace`).
+    """
 
     operation: str
     rate: float
     burst: float
     source: str
+    published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,9 @@ class Facts:
     read_lag: timedelta
     visibility_lag: timedelta
     secrets: Mapping[str, str]  # purpose -> what it is, e.g. {"token": "Admin API access token"}
+    urgent_batch: int | None = None  # most lowerings in one go where that is fewer: what was just read must not grow old
+    post_again: timedelta | None = None  # how long a `post` may be asked again under its key, and is done once; None: it may not
+    revisions_a_day: int | None = None  # most changes of one listing in a day; None: as many as the rates allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,8 @@ class WriteOutcome:
     ACCEPTED = "accepted"
     REJECTED = "rejected"  # the platform said no; nothing moved; trying the same again changes nothing
     STALE = "stale"  # compare-and-set: the number moved since we read it; read, decide again, never force
-    RETRY = "retry"  # nothing moved (throttled, an open breaker, another row of the batch); may be sent again
+    RETRY = "retry"  # nothing moved, and it may be sent again. `code` says whose trouble that was: "paused", "throttled",
+    #                  "unreachable" and "unauthorised" are the system's, every other code is the correction's own
     AMBIGUOUS = "ambiguous"  # it may have happened: only reading back can tell
 
 
@@ -183,10 +196,52 @@ class Channel(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Standing(StrEnum):
+    """What became of one subscription that was looked at."""
+
+    KEPT = "kept"  # it was there and right
+    MADE = "made"
+    MENDED = "mended"
+    LACKING = "lacking"  # it is not there, or not right
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a platform was asked to tell of. `to_do` says what is wrong with it and how to mend it; empty: nothing is."""
+
+    topic: str
+    standing: Standing
+    to_do: str = ""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """What a channel offers beside `Channel` when its platform tells whoever has subscribed of what happened."""
+
+    async def subscriptions(self, address: str, *, mend: bool) -> Sequence[Subscription]:
+        """Compare what the platform tells to `address` (a URL, or a queue's ARN) with what invbi wants to hear.
+
+        `mend` makes what is missing and puts right what is wrong; subscriptions for other addresses are left alone.
+        """
+        ...
+
+
 @runtime_checkable
 class Forgetful(Protocol):
     """What a channel offers beside `Channel` when its feed of changes does not name the listings that were deleted."""
 
     async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
         """Ask for these listings by id; return those that the platform says it has no longer."""
+        ...
+
+
+@runtime_checkable
+class NamesOrders(Protocol):
+    """What a channel offers beside `Channel` when orders can be read by their ids, without searching all that changed."""
+
+    async def read_orders(self, order_ids: Sequence[str]) -> Reading:
+        """Read these orders now: the frames of `read(Dataset.ORDERS)`, of those that the platform shows already.
+
+        Others that changed meanwhile are not among them, so it says nothing of how far the order feed is complete.
+        """
         ...

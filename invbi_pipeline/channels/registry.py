@@ -1,8 +1,8 @@
 """Which platforms there are. A platform is one row here and one module beside this one.
 
 Modules are imported when a system of theirs is opened. A platform's module holds `FACTS` and a channel class that is made as
-`Class(system, system_config, secrets, clock=, rng=, transport=)`, `secrets` being values by purpose; only `files`, which
-talks to no one, takes a folder instead.
+`Class(system, system_config, secrets, clock=, rng=, transport=, shared=)`, `secrets` being values by purpose; only `files`,
+which talks to no one, takes a folder instead.
 """
 
 import random
@@ -15,6 +15,7 @@ from typing import Final, cast
 import httpx
 
 from invbi_pipeline.channels.protocol import Channel, Clock, Facts
+from invbi_pipeline.channels.shared import Shared
 from invbi_pipeline.config import SystemConfig, platform_problems
 from invbi_pipeline.errors import ConfigError
 
@@ -85,11 +86,13 @@ def open_channel(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     folder: Path = Path(),
+    shared: Shared | None = None,
 ) -> Channel:
     """Open a configured system; nothing is called yet.
 
-    `transport` replaces the network. `folder` is where the relative paths of `files` start. Raises `ConfigError` for an
-    unknown platform, missing secrets (naming every variable), or a missing address.
+    `transport` replaces the network. `shared` keeps its budgets together with other processes'. `folder` is where the relative
+    paths of `files` start. Raises `ConfigError` for an unknown platform, missing secrets (naming every variable), or a missing
+    address.
     """
     platform = _platform(name, system_config.platform)
     secrets = secrets_of(name, system_config)
@@ -98,7 +101,7 @@ def open_channel(
     make = cast(Callable[..., Channel], getattr(import_module(platform.module), platform.channel))
     if system_config.platform == "files":
         return make(name, system_config, folder, clock)
-    return make(name, system_config, secrets, clock=clock, rng=rng, transport=transport)
+    return make(name, system_config, secrets, clock=clock, rng=rng, transport=transport, shared=shared)
 
 
 def _platform(name: str, platform: str) -> Platform:

@@ -10,7 +10,9 @@ from typing import Final
 
 from tenacity import RetryCallState
 
-__all__ = ["WAIT_HEADERS", "RetryPolicy", "full_jitter", "http_date", "retry_after"]
+from invbi_pipeline.errors import InvbiError, Paused, Refused, Throttled
+
+__all__ = ["WAIT_HEADERS", "RetryPolicy", "full_jitter", "http_date", "retry_after", "retry_code"]
 
 # Header -> what a plain number in it counts (seconds per unit), looked at in this order.
 WAIT_HEADERS: Final[Mapping[str, float]] = {
@@ -37,6 +39,15 @@ class RetryPolicy:
     base: float = 0.5  # the first wait is between 0 and this; each next bound is twice the one before
     cap: float = 30.0  # no jittered wait is longer
     longest: float = 120.0  # a platform that asks for a longer pause than this gets none: the caller is told at once
+
+
+def retry_code(trouble: InvbiError) -> str:
+    """Return the code of a write that moved nothing because of the system's own trouble (`protocol.WriteOutcome.RETRY`)."""
+    if isinstance(trouble, Paused):
+        return "paused"
+    if isinstance(trouble, Throttled):
+        return "throttled"
+    return trouble.code if isinstance(trouble, Refused) else "unreachable"
 
 
 def http_date(value: str) -> datetime | None:

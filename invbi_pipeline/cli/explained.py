@@ -1,23 +1,31 @@
-"""How one SKU's numbers are told: where its units lie, and each point with an arithmetic that can be followed by hand."""
+"""How one SKU's numbers are told: where its units lie, and each number as a bridge that can be added up by hand."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
+import polars as pl
+
 from invbi_pipeline.cli.output import Format, emit, out, plain
+from invbi_pipeline.dashboard.model import words
+from invbi_pipeline.domain.corrections.guards import holding
 from invbi_pipeline.domain.words import FeedVerdict, Fulfilment, ListingStatus, PointState
-from invbi_pipeline.flows.explain import ExplainedPoint, Explanation
+from invbi_pipeline.flows.accounts.bridge import Line, merge_bridge, offer_bridge, shelf_bridges
+from invbi_pipeline.flows.accounts.explain import ExplainedPoint, Explanation
 
-__all__ = ["not_yet_judged", "offer_lines", "print_shelves", "told_point"]
+__all__ = ["bridge_lines", "not_yet_judged", "print_refused", "print_shelves", "print_unplaced", "told_point"]
 
-_BP: Final = 10_000  # basis points in one
 _NOT_COMPARED: Final = (PointState.UNMAPPED, PointState.COUNTED, PointState.UNTRACKED, PointState.UNKNOWN, PointState.UNOFFERED)
 _MOST_PROMISED: Final = 20
+_MOST_ALIKE: Final = 12
+_MOST_REFUSED: Final = 10
 
 
 def print_shelves(found: Explanation) -> None:
     """Print where the units lie (of a kit: its components, and how many can be made in each place) and what is promised."""
     if found.components.height:
         told = [name for name in ("unavailable", "safety_stock", "undecided") if (found.components[name] != 0).any()]
-        parts = found.components.rename({"quantity": "per_kit", "kits": "enough_for"})
+        parts = found.components.rename({"quantity": "per_kit"}).with_columns(enough_for=pl.col("kits").clip(lower_bound=0))
         parts = parts.select("sku", "per_kit", "location", "on_hand", "reserved", *told, "available", "enough_for")
         emit(parts, Format.TABLE, title="Where its components lie")
         out.print()
@@ -26,23 +34,41 @@ def print_shelves(found: Explanation) -> None:
         told = [name for name in ("unavailable", "safety_stock", "undecided") if (found.positions[name] != 0).any()]
         shelf = found.positions.select("location", "on_hand", "reserved", *told, "available", "anchored_at")
         emit(shelf, Format.TABLE, title="Where its units lie")
+    elif found.sku and any(point.unplaced for point in found.points):
+        out.print("It lies at no location of ours.")
     elif found.sku:
         out.print("No location was ever counted for it.")
     else:
         out.print("It is mapped to no SKU.")
-    if found.reservations.height:
-        columns = ["sku"] if found.components.height else []
-        columns += ["system", "order_id", "location", "units", "ordered_at", "evidence"]
+    for bridge in shelf_bridges(found):
         out.print()
-        emit(found.reservations.select(columns), Format.TABLE, title="Promised", limit=_MOST_PROMISED)
+        out.print(f"[bold]{plain(bridge.title)}[/]")
+        for line in bridge_lines(bridge.lines):
+            out.print(f"  {line}")
+    nowhere = found.reservations.filter(pl.col("location") == "")
+    if nowhere.height:
+        columns = ["sku", "system", "order_id", "units", "ordered_at", "evidence"]
+        out.print()
+        emit(nowhere.select(columns), Format.TABLE, title="Promised, and no place holds it yet", limit=_MOST_PROMISED)
 
 
-def told_point(explained: ExplainedPoint, *, found: bool) -> list[str]:
-    """Return the lines about one point; `found`: a finding names it, so nothing is said of what is not judged yet."""
+def print_refused(refused: pl.DataFrame) -> None:
+    """Print the rows with this code that were put aside, and why: nothing of them counts."""
+    for row in refused.head(_MOST_REFUSED).iter_rows(named=True):
+        out.print(plain(f"Refused: row {row['row_number']} of {row['system']}'s {row['dataset']}: {row['reason']}"))
+    if refused.height > _MOST_REFUSED:
+        out.print(f"... {refused.height - _MOST_REFUSED:,} more rows were refused; --format json has each")
+
+
+def told_point(explained: ExplainedPoint, whole: Explanation, *, found: bool, above: bool = False) -> list[str]:
+    """Return the lines about one point of `whole`; `found`: a finding names it, so nothing is said of what is not judged yet.
+
+    `above`: another place of the same listing was told just before, so its pool is not told again.
+    """
     point = explained.point
     where = f"{point['system']}{' @ ' + point['location'] if point['location'] else ''}"
-    lines = [f"[bold]{plain(where)}[/]  listing {plain(str(point['listing_key']))}  [bold]{_words(point['state'])}[/]"]
-    lines += [f"  {line}" for line in (*_merge(explained), *map(plain, offer_lines(explained)))]
+    lines = [f"[bold]{plain(where)}[/]  listing {plain(str(point['listing_key']))}  [bold]{words(point['state'])}[/]"]
+    lines += [f"  {line}" for line in _told(explained, whole, above=above)]
     waits = "" if found else not_yet_judged(explained)
     if waits:
         lines.append(f"  not yet judged: {plain(waits)}")
@@ -50,116 +76,63 @@ def told_point(explained: ExplainedPoint, *, found: bool) -> list[str]:
         proof = f", read back {row['read_back']}" if row["read_back"] is not None else ""
         change = f"{row['kind']} {row['from_qty']} -> {row['to_qty']}: {row['state']}{proof}"
         lines.append(f"  {row['planned_at']:%Y-%m-%d %H:%M} {change}. {plain(row['reason'] or '')}")
+        lines += [f"      {plain(step)}" for step in _trail(explained.trail, row["correction_id"])]
+    lines += [f"  {plain(step)}" for step in _trail(explained.trail.filter(pl.col("step") == "accepted"), "")]
     return lines
 
 
-def _merge(explained: ExplainedPoint) -> list[str]:
+def _trail(trail: pl.DataFrame, correction_id: str) -> Iterator[str]:
+    """Yield who decided a correction, what was sent, what came back and what was read back; its planning is told already."""
+    steps = trail.filter((pl.col("correction_id") == correction_id) & (pl.col("step") != "planned"))
+    for row in steps.reverse().iter_rows(named=True):
+        about = ", ".join(f"{name.replace('_', ' ')}: {why}" for name, why in _verdicts(row))
+        what = about or ("" if row["step"] in ("approved", "judged") and row["what"].startswith("{") else row["what"] or "")
+        yield f"{_time(row['happened_at'])} {row['step']} by {row['who']}" + (f": {what}" if what else "")
+
+
+def _verdicts(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return holding(row["what"]).items() if row["step"] == "judged" else ()
+
+
+def _told(explained: ExplainedPoint, found: Explanation, *, above: bool) -> Iterator[str]:
     point = explained.point
-    why_not = "" if point["offer"] is not None else f"not offered: {plain(_why_not_offered(explained))}"
-    if point["base"] is None or point["expected"] is None:
-        said = "no number" if point["reported"] is None else f"reported {point['reported']}"
-        return [f"{said}: not compared", *filter(None, [why_not])]
-    since = point["expected"] - point["base"]
-    effects = explained.effects
-    if not effects.height or int(effects["units"].sum()) != since:  # compared with a push in flight, or with 0 for less
-        effects = effects.clear()
-    why, version = _words(explained.base.get("why") or ""), explained.base.get("version") or "-"
-    lines = [
-        f"base {point['base']} ({why}, version {plain(str(version))}), events since {since:+d}: expected {point['expected']}"
-    ]
-    if point["reported"] is None or point["unexplained"] is None:
-        lines.append(f"reported {'nothing' if point['reported'] is None else point['reported']}: not compared")
+    offer = list(offer_bridge(explained, found))
+    if above:  # the same listing's places share all but the last lines
+        pooled = next((n for n, line in enumerate(offer) if line.is_sum and line.what == "sellable"), 0)
+        offer = [Line("sellable, as above", offer[pooled].units), *offer[pooled + 1 :]] if pooled else offer
+    if offer:
+        yield from bridge_lines(offer)
     else:
-        compared = f"reported {point['reported']} - expected {point['expected']} = unexplained {point['unexplained']}"
-        pending = f"; offer {point['offer']} - expected {point['expected']} = pending {point['pending']}; gap {point['gap']}"
-        lines.append(compared + (pending if point["pending"] is not None else ""))
-    for effect in effects.tail(10).iter_rows(named=True):
-        order = plain(str(effect["order_id"] or "-"))
-        lines.append(f"  {effect['stamped_at']:%Y-%m-%d %H:%M:%S}  {effect['kind']:<8} {effect['units']:+d}  order {order}")
-    return [*lines, *filter(None, [why_not])]
+        yield f"not offered: {plain(_why_not_offered(explained, found))}"
+    merge = list(merge_bridge(explained))
+    if merge:
+        yield from bridge_lines(merge)
+    if point["unexplained"] is None:
+        yield f"{'no number' if point['reported'] is None else 'reported ' + str(point['reported'])}: not compared"
 
 
-def offer_lines(explained: ExplainedPoint) -> list[str]:
-    """Return how the offer came about: from what is available to the pool, and from the pool to the offer.
+def bridge_lines(lines: Iterable[Line]) -> Iterator[str]:
+    """Yield a bridge as text: each amount with what it is, its source and its rule; sums are bold, with an equals sign.
 
-    Read from left to right each line is exact: a division and a share are rounded down, a sellable below 0 is 0.
+    Of many alike (the orders of a busy shelf) the first are shown and the rest are one line, so that what is printed still ties.
     """
-    offer = explained.offer
-    if not offer or offer["offer"] is None:
-        return []
-    held = offer["held_nowhere"] or 0
-    pool = f"available {offer['pool'] + offer['threshold'] + held}{_places(explained)}{_less('threshold', explained)}"
-    pool += (f" - reserved {held} (no location holds them)" if held else "") + f" = pool {offer['pool']}"
-    return [pool, f"pool {offer['pool']}{_sellable(explained)}{_listed(explained)}"]
+    for line in _folded(list(lines)):
+        amount = f"{'=' if line.is_sum else ' '} {line.units:>+7,}" if not line.is_sum else f"= {line.units:>7,}"
+        about = "; ".join(filter(None, (line.source, line.rule)))
+        said = f"{amount}  {plain(line.what)}" + (f"  [dim]({plain(about)})[/]" if about else "")
+        yield f"[bold]{said}[/]" if line.is_sum else said
 
 
-def _places(explained: ExplainedPoint) -> str:
-    told = ", ".join(place if units is None else f"{place} {units}" for place, units in explained.places.items())
-    safety = explained.policy.get("safety_stock", "default")
-    rule = f"safety stock by {safety}" if safety != "default" else ""
-    inside = "; ".join(filter(None, (told, rule)))
-    return f" ({inside})" if inside else ""
+def _folded(lines: Sequence[Line]) -> Iterator[Line]:
+    for what, group in groupby(lines, key=lambda line: (line.what, line.is_sum)):
+        alike = list(group)
+        yield from alike[:_MOST_ALIKE]
+        rest = alike[_MOST_ALIKE:]
+        if rest:
+            yield Line(f"{what[0]}: {len(rest)} more", sum(line.units for line in rest), "--format json has each")
 
 
-def _sellable(explained: ExplainedPoint) -> str:
-    offer = explained.offer
-    share, said, left = offer["share_bp"], "", offer["pool"]
-    if share != _BP and left > 0:
-        left = left * share // _BP
-        said = f" x share {_percent(share)}{_who('share_bp', explained)} = {left}"
-    said += _less("buffer", explained, _buffer_made_of(explained))
-    if offer["backorder_limit"]:
-        said += f" + backorder limit {offer['backorder_limit']}{_who('backorder_limit', explained)}"
-    left += offer["backorder_limit"] - offer["buffer"]
-    return f"{said} = {left}; below 0 is 0: sellable 0" if left < 0 else f"{said} = sellable {left}"
-
-
-def _buffer_made_of(explained: ExplainedPoint) -> str:
-    share = explained.policy.get("buffer_pct_bp")
-    parts = [f"{_percent(share)} rounded up"] if share else []
-    blind = explained.policy.get("blind") or 0
-    return " ".join([*parts, *([f"with {blind} for an owner that cannot be read"] if blind else [])])
-
-
-def _listed(explained: ExplainedPoint) -> str:
-    """Return what follows on the sellable units: the pack, the least and the most, the part of one location."""
-    point, offer = explained.point, explained.offer
-    pack, left = offer["units"] or 1, offer["sellable"]
-    said = ""
-    if pack > 1:
-        left //= pack
-        said += f" / {pack} a listing = {left}"
-    if left < (offer["min_offer"] or 0):
-        said += f"; below {offer['min_offer']} (min offer{_who('min_offer', explained, ', {}')}) it is 0"
-    elif offer["max_offer"] is not None:
-        said += f"; at most {offer['max_offer']} (max offer{_who('max_offer', explained, ', {}')})"
-    if point["location"]:
-        said += f": {offer['channel_offer']} over its locations, {offer['offer']} at {point['location']}"
-        if explained.places and point["location"] not in explained.places:
-            said += " (not in its pool)"
-    if point["withheld"]:
-        said += f": {offer['offer']} - {point['withheld']} withheld as sales not seen yet"
-    return f"{said}: offer {point['offer'] if point['offer'] is not None else offer['offer']}"
-
-
-def _less(name: str, explained: ExplainedPoint, made_of: str = "") -> str:
-    value = explained.offer[name]
-    if not value:
-        return ""
-    inside = ", ".join(filter(None, (made_of, _who(name, explained, "{}"))))
-    return f" - {name} {value}" + (f" ({inside})" if inside else "")
-
-
-def _who(name: str, explained: ExplainedPoint, form: str = " ({})") -> str:
-    who = explained.policy.get(name) or ""
-    return form.format(who) if who else ""
-
-
-def _percent(share_bp: int) -> str:
-    return f"{share_bp / 100:g} %"
-
-
-def _why_not_offered(explained: ExplainedPoint) -> str:
+def _why_not_offered(explained: ExplainedPoint, found: Explanation) -> str:
     point, offer, feed = explained.point, explained.offer, explained.feed
     system, place = point["system"], point["location"]
     match point["state"]:
@@ -169,6 +142,10 @@ def _why_not_offered(explained: ExplainedPoint) -> str:
             return f"{system} fulfils it from its own warehouse; its number is read and shown, never changed"
         case PointState.COUNTED:
             return f"{system} counts {place or 'these units'} itself; its number is the source of the others"
+        case _ if explained.unplaced:
+            return f"{explained.unplaced} is no location of ours"
+        case _ if offer and offer["offer"] is None and (refused := _refused_kit(found)):
+            return refused
         case _ if offer and offer["offer"] is None:
             return "no location of its pool has an anchor (it was never counted there)"
         case _ if point["status"] == ListingStatus.DELETED:
@@ -176,13 +153,28 @@ def _why_not_offered(explained: ExplainedPoint) -> str:
         case PointState.UNTRACKED:
             return f"{system} keeps no stock of this listing"
         case PointState.UNKNOWN if (feed.get("verdict") or FeedVerdict.BELIEVED) != FeedVerdict.BELIEVED:
-            return f"what {system} says is not believed now ({_words(feed['verdict'])})"
+            return f"what {system} says is not believed now ({words(feed['verdict'])})"
         case _ if feed and not feed.get("sells"):
             return f"{system} is no channel"
         case PointState.UNKNOWN:
             return f"{system} states no number"
         case _:
             return f"{system} may not promise from {place}" if place else "nothing that its pool is made of is known"
+
+
+def _refused_kit(found: Explanation) -> str:
+    """Return why nobody can say how many of a kit there are; nothing where that is no kit's trouble."""
+    causes = found.findings.filter(pl.col("code").is_in(["kit_cycle", "kit_unresolved"]))["cause"].to_list()
+    return "; ".join(f"{cause[:1].lower()}{cause[1:].rstrip('.')}" for cause in causes)
+
+
+def print_unplaced(found: Explanation) -> None:
+    """Print which of its units lie where the configuration knows no place: they count nowhere."""
+    for point in found.points:
+        if point.unplaced:
+            system, key = point.point["system"], point.point["listing_key"]
+            lies = f"{point.point['reported']:,} of {system}'s listing {key} at {point.unplaced}, which is no location of ours"
+            out.print(plain(f"Counted nowhere: {lies}. To mend it: name it in systems.{system}.locations."))
 
 
 def not_yet_judged(explained: ExplainedPoint) -> str:
@@ -211,7 +203,3 @@ def _looks(count: int | None) -> str:
 
 def _time(at: Any) -> str:
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")

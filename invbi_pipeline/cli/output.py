@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from invbi_pipeline.dashboard.model import UNSEEN
 from invbi_pipeline.errors import AmbiguousWrite, ConfigError, InvbiError, TransientError
 
 __all__ = ["Exit", "Format", "emit", "err", "out", "plain", "report_error", "say"]
@@ -20,10 +21,9 @@ __all__ = ["Exit", "Format", "emit", "err", "out", "plain", "report_error", "say
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
-# What moves a terminal's cursor, turns the reading order or is not seen at all; a line break and a tab may stay.
-_UNSEEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
+# What moves a terminal's cursor, turns the reading order or is not seen at all, and what cannot be written as UTF-8.
+_LONG: Final = 10_000  # from here a whole number gets separators; a year, or another of four digits, reads as it is
+_UNSEEN: Final = re.compile(rf"{UNSEEN}|[\ud800-\udfff]")
 _FORMULA: Final = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"  # OWASP's list for CSV injection, the full-width signs too
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 
@@ -92,8 +92,11 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LONG:
+        return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.2f}"
+        told = f"{value:,.2f}" if abs(value) >= 1 else f"{value:.4f}".rstrip("0")  # a rate is often less than a hundredth
+        return told + "0" * max(0, 2 - len(told.partition(".")[2]))
     return str(value)
 
 

@@ -5,6 +5,8 @@ from typing import Final
 
 import polars as pl
 
+from invbi_pipeline.dashboard.business import business, stock_tab
+from invbi_pipeline.dashboard.counting import count_tab
 from invbi_pipeline.dashboard.model import Dashboard, DashboardInputs, Figure, Tone, clean, percent, readable
 from invbi_pipeline.dashboard.tabs import corrections_tab, exceptions_tab, parity_tab
 from invbi_pipeline.dashboard.todos import todos
@@ -41,6 +43,9 @@ def build(inputs: DashboardInputs, *, title: str, currency: str, now: datetime) 
         parity=parity_tab(inputs.matrix),
         exceptions=exceptions_tab(findings.drop("rank"), now),
         corrections=corrections_tab(inputs.corrections),
+        business=business(inputs, currency),
+        stock=stock_tab(inputs.cover, currency),
+        counts=count_tab(inputs.to_count, currency),
     )
 
 
@@ -116,7 +121,7 @@ def _risk(label: str, findings: pl.DataFrame, currency: str, what: str, tone: To
     money = float(findings["money"].sum() or 0.0)
     unpriced = findings.filter(pl.col("money").is_null() & (pl.col("units") > 0)).height
     note = f"{currency} {money:,.0f} {what}" + (f", and {unpriced} unpriced" if unpriced else "")
-    return Figure(label, f"{units:,} units", note, tone if units else Tone.GOOD)
+    return Figure(label, f"{units:,} unit{'s' * (units != 1)}", note, tone if units else Tone.GOOD)
 
 
 def _codes(findings: pl.DataFrame, now: datetime) -> pl.DataFrame:

@@ -6,11 +6,15 @@ import polars as pl
 
 from invbi_pipeline.dashboard.model import Dashboard
 
-__all__ = ["codes_chart", "history_chart"]
+__all__ = ["codes_chart", "history_chart", "moves_chart", "sales_chart"]
 
 _INK, _QUIET, _LINE, _BAD, _WATCH = "#1f2933", "#52606d", "#0b6e4f", "#b42318", "#9a5b00"
 _FONT = "system-ui, sans-serif"
 _BY_SEVERITY = {"critical": "#7a0d12", "high": _BAD, "medium": _WATCH, "low": _QUIET, "in all": _QUIET}
+
+# Apart from one another for every kind of eye, and dark enough on white: Okabe and Ito's palette, the yellow left out.
+_CHANNELS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#52606d", "#1f2933")
+_DAYS = 28
 
 
 def history_chart(dashboard: Dashboard, *, width: int = 660, height: int = 132) -> str:
@@ -69,6 +73,61 @@ def codes_chart(dashboard: Dashboard, *, width: int = 270, most: int = 9) -> str
     )
     told = base.mark_text(align="left", dx=4, color=_INK, fontSize=12).encode(text="told:N")
     return _svg((bars + told).properties(width=width, height=21 * codes.height))
+
+
+def sales_chart(dashboard: Dashboard, *, width: int = 640, height: int = 240) -> str:
+    """Return the revenue of the last 28 days by channel as stacked SVG bars, or an empty string when nothing is known."""
+    sales = dashboard.business.sales.drop_nulls("revenue")
+    if sales.is_empty():
+        return ""
+    import altair as alt
+
+    days = sales["day"].unique().sort().tail(_DAYS)
+    sales = sales.filter(pl.col("day").is_in(days.implode())).with_columns(pl.col("day").dt.strftime("%Y-%m-%d"))
+    shown = [text[5:] for text in sales["day"].unique().sort().to_list()]
+    systems = sales["system"].unique().sort().to_list()
+    colours = [_CHANNELS[n % len(_CHANNELS)] for n in range(len(systems))]
+    every = max(1, -(-len(shown) // 10))
+    bars = (
+        alt.Chart(_values(sales.with_columns(day=pl.col("day").str.slice(5))))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "day:N",
+                sort=shown,
+                title=None,
+                axis=alt.Axis(labelColor=_QUIET, labelAngle=0, ticks=False, values=shown[::every]),
+            ),
+            y=alt.Y("revenue:Q", title=None, axis=alt.Axis(labelColor=_QUIET, tickCount=4, format=",.0f", grid=True)),
+            color=alt.Color(
+                "system:N",
+                scale=alt.Scale(domain=systems, range=colours),
+                legend=alt.Legend(title=None, orient="top", labelColor=_INK, labelFontSize=12, labelLimit=140),
+            ),
+        )
+        .properties(width=width, height=height)
+    )
+    return _svg(bars)
+
+
+def moves_chart(dashboard: Dashboard, *, width: int = 250) -> str:
+    """Return the money that lies in stock by how the SKUs move as SVG bars, or an empty string when no cost is known."""
+    moves = dashboard.business.moves.drop_nulls("tied_up")
+    if moves.is_empty():
+        return ""
+    import altair as alt
+
+    words = [f"{money:,.0f} in {skus:,} SKUs" for money, skus in moves.select("tied_up", "skus").iter_rows()]
+    told = moves.with_columns(told=pl.Series(words))
+    room = 2.1 * float(moves["tied_up"].to_numpy().max() or 1.0)
+    base = alt.Chart(_values(told)).encode(
+        y=alt.Y("moves:N", sort=None, title=None, axis=alt.Axis(labelColor=_INK, labelFontSize=12, ticks=False, domain=False)),
+        x=alt.X("tied_up:Q", title=None, axis=None, scale=alt.Scale(domain=[0, room], nice=False)),
+    )
+    idle = alt.Scale(domain=["fast", "steady", "slow", "still"], range=[_LINE, _LINE, _WATCH, _BAD])
+    bars = base.mark_bar(cornerRadius=2).encode(color=alt.Color("moves:N", scale=idle, legend=None))
+    texts = base.mark_text(align="left", dx=4, color=_INK, fontSize=12).encode(text="told:N")
+    return _svg((bars + texts).properties(width=width, height=24 * moves.height))
 
 
 def _values(frame: pl.DataFrame) -> dict[str, Any]:

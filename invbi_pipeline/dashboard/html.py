@@ -5,20 +5,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from invbi_pipeline.dashboard.charts import codes_chart, history_chart
+from invbi_pipeline.dashboard.charts import codes_chart, history_chart, moves_chart, sales_chart
 from invbi_pipeline.dashboard.model import SIGNS, Column, Dashboard, Tab, marked, percent, written
 
 __all__ = ["render_html", "write_html"]
 
 # A page is read, not computed with: longer tables are in the workbook and the sheet, and the page says so.
 _MOST_ROWS: Final = 250
+_NUMBERS: Final = ("int", "money", "hours", "percent")  # kinds that stand to the right
 _TONE_OF_MARK: Final[Mapping[str, str]] = {marked(state): str(sign.tone) for state, sign in SIGNS.items()}
 
 
 def render_html(dashboard: Dashboard) -> str:
     """Return the page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
     env = Environment(
         loader=PackageLoader("invbi_pipeline.dashboard", "templates"),
@@ -35,9 +35,12 @@ def render_html(dashboard: Dashboard) -> str:
         marked=marked,
         written=written,
         tone_of=_TONE_OF_MARK,
-        history=Markup(history_chart(dashboard)),  # noqa: S704  drawn by vl-convert from numbers and our own words
-        codes=Markup(codes_chart(dashboard)),  # noqa: S704  the same
-        tabs=[dashboard.exceptions, dashboard.corrections, dashboard.parity],
+        history=_drawn(history_chart(dashboard)),
+        codes=_drawn(codes_chart(dashboard)),
+        sales=_drawn(sales_chart(dashboard)),
+        moves=_drawn(moves_chart(dashboard)),
+        numbers=_NUMBERS,
+        tabs=[dashboard.exceptions, dashboard.corrections, dashboard.parity, dashboard.stock, dashboard.counts],
         most=_MOST_ROWS,
         seen=_seen,
     )
@@ -56,15 +59,23 @@ def _seen(tab: Tab) -> list[Column]:
     return [c for c in tab.columns if c.key != "finding_id" and c.key not in empty]
 
 
+def _drawn(svg: str) -> str:
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704  drawn by vl-convert from numbers and our own words
+
+
 def _cell(value: Any, column: Column) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, datetime):
-        return value.strftime("%d %b %H:%M")
+        return value.strftime("%d\u00a0%b %H:%M")
     if column.kind == "int":
         return f"{value:,}"
     if column.kind == "money":
         return f"{value:,.2f}"
+    if column.kind == "percent":
+        return percent(value)
     if column.kind == "hours":
         return f"{value:,.1f}"
     return str(value)

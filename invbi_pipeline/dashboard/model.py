@@ -12,16 +12,23 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from invbi_pipeline.domain.frames import UTC, Schema
+from invbi_pipeline.domain.frames import UTC, Schema, empty
 from invbi_pipeline.domain.words import PointState
 
 __all__ = [
+    "CANCELLATIONS",
     "CHANNELS",
     "CORRECTIONS_TAB",
+    "COVER",
+    "DAILY",
     "FINDINGS_TAB",
     "HISTORY",
     "MATRIX",
+    "SALES",
     "SIGNS",
+    "TO_COUNT",
+    "UNSEEN",
+    "Business",
     "Column",
     "Dashboard",
     "DashboardInputs",
@@ -39,7 +46,7 @@ __all__ = [
 ]
 
 # Control characters (a line break and a tab may stay), zero-width ones and those that turn the reading order.
-_UNSEEN: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+UNSEEN: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 _UNSEEN_MARK: Final = "\ufffd"
 
 _text, _int, _money = pl.String(), pl.Int64(), pl.Float64()
@@ -85,6 +92,8 @@ FINDINGS_TAB: Final[Schema] = {
     "first_seen": UTC,
     "state": _text,
     "owner": _text,
+    "due_at": UTC,
+    "note": _text,
 }
 CORRECTIONS_TAB: Final[Schema] = {
     "planned_at": UTC,
@@ -99,6 +108,63 @@ CORRECTIONS_TAB: Final[Schema] = {
     "reason": _text,
     "guard": _text,
     "verified_at": UTC,
+}
+
+SALES: Final[Schema] = {  # one row a business day and channel
+    "day": pl.Date(),
+    "system": _text,
+    "orders": _int,
+    "units_sold": _int,
+    "revenue": _money,  # null: unpriced
+    "unpriced_units": _int,
+    "units_shown": _int,  # at the end of the day; null while nobody looked
+}
+COVER: Final[Schema] = {  # one row a sku
+    "sku": _text,
+    "title": _text,
+    "abc_class": _text,  # A | B | C | unpriced
+    "on_hand": _int,  # null: not known
+    "units_sold": _int,
+    "revenue": _money,
+    "daily_rate": _money,
+    "days_of_cover": _money,  # null: no sale, so no end is seen
+    "tied_up": _money,  # null: unpriced
+    "unpriced_units": _int,
+    "moves": _text,  # fast | steady | slow | still | out | none | unknown
+    "last_sale_at": UTC,
+}
+CANCELLATIONS: Final[Schema] = {
+    "system": _text,
+    "cancel_rate": _money,
+    "seller_caused_rate": _money,
+    "limit_rate": _money,  # null: the platform publishes none
+    "verdict": _text,
+}
+DAILY: Final[Schema] = {
+    "day": pl.Date(),
+    "parity": _money,
+    "discrepancy_units": _int,
+    "counts": _int,
+    "record_accuracy": _money,
+    "lag_p95_s": _money,
+    "findings_opened": _int,
+    "resolved_by_machine": _int,
+    "resolved_by_people": _int,
+    "resolved_by_itself": _int,
+}
+
+TO_COUNT: Final[Schema] = {  # one row a shelf of ours; see `domain.phantom.COUNT_LIST`
+    "location": _text,
+    "sku": _text,
+    "system": _text,
+    "units": _int,
+    "probability": _money,
+    "money": _money,  # null: unpriced
+    "at_stake": _money,  # null: unpriced
+    "silent_days": _money,
+    "rate": _money,  # sales a day
+    "failed_picks": _int,
+    "last_count_at": UTC,
 }
 
 
@@ -160,7 +226,7 @@ class Column:
 
     key: str
     heading: str
-    kind: str = "text"  # text | code | int | money | hours | time | state
+    kind: str = "text"  # text | code | int | money | hours (a tenth) | percent | time | state
     width: int = 14
 
 
@@ -182,6 +248,22 @@ class DashboardInputs(NamedTuple):
     matrix: pl.DataFrame
     findings: pl.DataFrame
     corrections: pl.DataFrame
+    sales: pl.DataFrame = empty(SALES)
+    cover: pl.DataFrame = empty(COVER)
+    cancellations: pl.DataFrame = empty(CANCELLATIONS)
+    daily: pl.DataFrame = empty(DAILY)
+    to_count: pl.DataFrame = empty(TO_COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """What a merchant wants on one screen: figures, short tables, and the rows of two charts."""
+
+    figures: Sequence[Figure]
+    classes: Tab  # best sellers and the rest
+    tables: Sequence[Tab]
+    sales: pl.DataFrame  # day, system, revenue, units_sold
+    moves: pl.DataFrame  # moves, skus, units, tied_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +282,9 @@ class Dashboard:
     parity: Tab
     exceptions: Tab
     corrections: Tab
+    business: Business
+    stock: Tab
+    counts: Tab
 
 
 def marked(state: str) -> str:
@@ -220,12 +305,12 @@ def clean(text: str) -> str:
 
     A workbook refuses NUL, a terminal obeys ESC, and a browser lets a bidirectional override turn the line around.
     """
-    return re.sub(_UNSEEN, _UNSEEN_MARK, text)
+    return re.sub(UNSEEN, _UNSEEN_MARK, text)
 
 
 def readable(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with `clean` text in every column."""
-    return frame.with_columns(pl.col(pl.String).str.replace_all(_UNSEEN, _UNSEEN_MARK))
+    return frame.with_columns(pl.col(pl.String).str.replace_all(UNSEEN, _UNSEEN_MARK))
 
 
 def words(code: str) -> str:

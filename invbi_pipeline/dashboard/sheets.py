@@ -7,40 +7,38 @@ Google's quota is 60 write requests a minute and user; gspread's back-off client
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, Tone, marked, written
+from invbi_pipeline.dashboard.model import SIGNS, Dashboard, Tab, Todo, marked, written
+from invbi_pipeline.dashboard.sheet_business import business_grid, dress_business
+from invbi_pipeline.dashboard.sheet_requests import (
+    FILL,
+    FORMATS,
+    HEAD,
+    INK,
+    Grid,
+    area,
+    cell,
+    column_name,
+    formatted,
+    frozen_head,
+    styled,
+    wide,
+)
 from invbi_pipeline.errors import ConfigError, TerminalError, TransientError, Unreachable
 
 if TYPE_CHECKING:
     from gspread.spreadsheet import Spreadsheet
 
-__all__ = ["open_spreadsheet", "publish_sheets"]
+__all__ = ["Grids", "open_spreadsheet", "publish_cells", "publish_sheets"]
 
-_EPOCH: Final = datetime(1899, 12, 30, tzinfo=UTC)  # day 0 of Sheets' serial dates (Sheets API guide, "Date and time values")
+Grids = dict[str, Grid]
+"""The cells of every tab, by its title."""
+
 _GOOGLE: Final = "https://sheets.googleapis.com"
 _SCOPES: Final = ("https://www.googleapis.com/auth/spreadsheets",)
-_FORMATS: Final = {
-    "int": {"type": "NUMBER", "pattern": "#,##0"},
-    "money": {"type": "NUMBER", "pattern": "#,##0.00"},
-    "hours": {"type": "NUMBER", "pattern": "#,##0.0"},
-    "percent": {"type": "PERCENT", "pattern": "0.0%"},
-    "time": {"type": "DATE_TIME", "pattern": "yyyy-mm-dd hh:mm"},
-}
-_FILL: Final = {Tone.GOOD: (0.89, 0.96, 0.92), Tone.WATCH: (1.0, 0.95, 0.84), Tone.BAD: (0.98, 0.89, 0.88)}
-_INK: Final = {
-    Tone.GOOD: (0.04, 0.43, 0.31),
-    Tone.WATCH: (0.54, 0.29, 0.0),
-    Tone.BAD: (0.71, 0.14, 0.09),
-    Tone.PLAIN: (0.2, 0.31, 0.41),
-}
-_HEAD: Final = {"red": 0.91, "green": 0.93, "blue": 0.95}
-_PIXELS_PER_CHARACTER: Final = 7
 _MOST_RUNS: Final = 200  # of the parity history
 _OVERVIEW_WIDTHS: Final = (26, 24, 20, 20, 20, 18, 18, 14, 40)
-
-Grid = list[list[Any]]
 
 
 def open_spreadsheet(spreadsheet_id: str, credentials: str, base_url: str = "") -> "Spreadsheet":
@@ -75,15 +73,15 @@ def open_spreadsheet(spreadsheet_id: str, credentials: str, base_url: str = "") 
 
 
 def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
-    """Write the tabs Overview, Parity, Exceptions and Corrections; return the sheet's address.
+    """Write the tabs Overview, Business, Parity, Exceptions, Corrections and Stock; return the sheet's address.
 
     Other tabs of the spreadsheet are left alone. Raises `TransientError` when Google asks to wait or does not answer,
     `TerminalError` when it refuses.
     """
     overview = _overview(dashboard)
-    grids = {"Overview": overview.grid}
-    tabs = {tab.title: tab for tab in (dashboard.parity, dashboard.exceptions, dashboard.corrections)}
-    grids |= {title: [[c.heading for c in tab.columns], *_rows(tab)] for title, tab in tabs.items()}
+    shop = business_grid(dashboard)
+    tabs = _tabs(dashboard)
+    grids = _grids(dashboard)
     with _asking_google():
         known = _sheets(sheet.fetch_sheet_metadata())
         layout = _layout(grids, known)
@@ -94,8 +92,51 @@ def publish_sheets(dashboard: Dashboard, sheet: "Spreadsheet") -> str:
         data = [{"range": f"'{title}'!A1", "majorDimension": "ROWS", "values": grid} for title, grid in grids.items()]
         sheet.values_batch_update({"valueInputOption": "RAW", "data": data})
         dress = [r for title, tab in tabs.items() for r in _dress(known[title], tab)]
-        sheet.batch_update({"requests": [*_dress_overview(known, overview, dashboard), *dress]})
+        read = [*_dress_overview(known, overview, dashboard), *dress_business(known["Business"], shop, dashboard)]
+        sheet.batch_update({"requests": [*read, *dress]})
     return sheet.url
+
+
+def publish_cells(dashboard: Dashboard, sheet: "Spreadsheet", before: Grids) -> Grids:
+    """Write only the cells that differ from what was published `before`; return what the sheet shows then.
+
+    One request, or none where nothing differs. Where a tab has become longer or shorter, what is dressed would stand in the
+    wrong place, so everything is written anew. Raises as `publish_sheets`.
+    """
+    after = _grids(dashboard)
+    if {title: len(grid) for title, grid in after.items()} != {title: len(grid) for title, grid in before.items()}:
+        publish_sheets(dashboard, sheet)
+        return after
+    data = [each for title, grid in after.items() for each in _changed(title, before[title], grid)]
+    if data:
+        with _asking_google():
+            sheet.values_batch_update({"valueInputOption": "RAW", "data": data})
+    return after
+
+
+def _changed(title: str, before: Grid, after: Grid) -> Iterator[dict[str, Any]]:
+    """Yield the ranges of a tab whose cells differ, row by row from the first such cell to the last."""
+    for number, rows in enumerate(zip(before, after, strict=True), start=1):
+        wide = max(map(len, rows))
+        old, new = ([*row, *[""] * (wide - len(row))] for row in rows)
+        differ = [at for at in range(wide) if old[at] != new[at]]
+        if differ:
+            first, last = differ[0], differ[-1]
+            yield {
+                "range": f"'{title}'!{column_name(first)}{number}",
+                "majorDimension": "ROWS",
+                "values": [new[first : last + 1]],
+            }
+
+
+def _tabs(dashboard: Dashboard) -> dict[str, Tab]:
+    tabs = (dashboard.parity, dashboard.exceptions, dashboard.corrections, dashboard.stock, dashboard.counts)
+    return {tab.title: tab for tab in tabs}
+
+
+def _grids(dashboard: Dashboard) -> Grids:
+    grids = {"Overview": _overview(dashboard).grid, "Business": business_grid(dashboard).grid}
+    return grids | {t: [[c.heading for c in tab.columns], *_rows(tab)] for t, tab in _tabs(dashboard).items()}
 
 
 @contextmanager
@@ -176,15 +217,15 @@ def _layout(grids: dict[str, Grid], known: dict[str, dict[str, Any]]) -> list[di
 def _dress(known: dict[str, Any], tab: Tab) -> list[dict[str, Any]]:
     """Requests that freeze the header, set a filter, widths, number formats and colour rules."""
     sheet_id, bottom, width = known["properties"]["sheetId"], tab.rows.height + 1, len(tab.columns)
-    requests = _frozen_head(sheet_id, width, columns=1)
-    requests.append({"setBasicFilter": {"filter": {"range": _range(sheet_id, 0, bottom, 0, width)}}})
+    requests = frozen_head(sheet_id, width, columns=1)
+    requests.append({"setBasicFilter": {"filter": {"range": area(sheet_id, 0, bottom, 0, width)}}})
     states = []
     for i, column in enumerate(tab.columns):
-        requests.append(_wide(sheet_id, i, column.width))
-        if column.kind in _FORMATS:
-            requests.append(_formatted(_range(sheet_id, 1, bottom, i, i + 1), column.kind))
+        requests.append(wide(sheet_id, i, column.width))
+        if column.kind in FORMATS:
+            requests.append(formatted(area(sheet_id, 1, bottom, i, i + 1), column.kind))
         if column.kind == "state":
-            states.append(_range(sheet_id, 1, bottom, i, i + 1))
+            states.append(area(sheet_id, 1, bottom, i, i + 1))
     if states:
         requests += _coloured(states)
     return requests
@@ -194,30 +235,30 @@ def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", das
     """Requests that undress the tab (rows move from one publish to the next), then dress it and link what is to be done."""
     sheet_id, width = known["Overview"]["properties"]["sheetId"], len(_OVERVIEW_WIDTHS)
     grid = known["Overview"]["properties"]["gridProperties"]
-    whole = _range(sheet_id, 0, grid["rowCount"], 0, grid["columnCount"])
+    whole = area(sheet_id, 0, grid["rowCount"], 0, grid["columnCount"])
     big, bold = {"bold": True, "fontSize": 18}, {"textFormat": {"bold": True}}
     frozen = {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 2}}
     requests = [
         {"updateSheetProperties": {"properties": frozen, "fields": "gridProperties.frozenRowCount"}},
         {"repeatCell": {"range": whole, "cell": {}, "fields": "userEnteredFormat"}},
-        _styled(_range(sheet_id, 0, 1, 0, width), {"textFormat": big}),
-        *(_wide(sheet_id, i, characters) for i, characters in enumerate(_OVERVIEW_WIDTHS)),
-        _styled(_range(sheet_id, 5, 6, 0, len(dashboard.figures)), {"wrapStrategy": "WRAP", "verticalAlignment": "TOP"}),
+        styled(area(sheet_id, 0, 1, 0, width), {"textFormat": big}),
+        *(wide(sheet_id, i, characters) for i, characters in enumerate(_OVERVIEW_WIDTHS)),
+        styled(area(sheet_id, 5, 6, 0, len(dashboard.figures)), {"wrapStrategy": "WRAP", "verticalAlignment": "TOP"}),
     ]
     for i, figure in enumerate(dashboard.figures):
-        text = {**big, "foregroundColor": dict(zip(("red", "green", "blue"), _INK[figure.tone], strict=True))}
-        requests.append(_styled(_range(sheet_id, 4, 5, i, i + 1), {"textFormat": text}))
+        text = {**big, "foregroundColor": dict(zip(("red", "green", "blue"), INK[figure.tone], strict=True))}
+        requests.append(styled(area(sheet_id, 4, 5, i, i + 1), {"textFormat": text}))
     for title, head in overview.heads.items():
-        requests.append(_styled(_range(sheet_id, head, head + 1, 0, width), {"textFormat": {"bold": True, "fontSize": 12}}))
+        requests.append(styled(area(sheet_id, head, head + 1, 0, width), {"textFormat": {"bold": True, "fontSize": 12}}))
         if title != "Do first" or dashboard.todos:
-            requests.append(_styled(_range(sheet_id, head + 1, head + 2, 0, width), {**bold, "backgroundColor": _HEAD}))
+            requests.append(styled(area(sheet_id, head + 1, head + 2, 0, width), {**bold, "backgroundColor": HEAD}))
     exceptions = known["Exceptions"]["properties"]["sheetId"]
     rows = {finding: row for row, finding in enumerate(dashboard.exceptions.rows["finding_id"], start=2)}
     for number, todo in enumerate(dashboard.todos):
         row = overview.heads["Do first"] + 2 + 2 * number
         link = {"link": {"uri": f"#gid={exceptions}&range=A{rows[todo.anchor]}"}}
-        requests.append(_styled(_range(sheet_id, row, row + 1, 0, 1), bold))
-        requests.append(_styled(_range(sheet_id, row, row + 1, 1, 2), {"textFormat": link}))
+        requests.append(styled(area(sheet_id, row, row + 1, 0, 1), bold))
+        requests.append(styled(area(sheet_id, row, row + 1, 1, 2), {"textFormat": link}))
     tables = {
         "Parity history": (min(_MOST_RUNS, dashboard.history.height), {0: "time", 1: "percent"}),
         "Systems": (dashboard.channels.height, {3: "percent"}),
@@ -225,44 +266,14 @@ def _dress_overview(known: dict[str, dict[str, Any]], overview: "_Overview", das
     }
     for title, (height, kinds) in tables.items():
         top = overview.heads[title] + 2
-        requests += [_formatted(_range(sheet_id, top, top + height, i, i + 1), kind) for i, kind in kinds.items() if height]
+        requests += [formatted(area(sheet_id, top, top + height, i, i + 1), kind) for i, kind in kinds.items() if height]
     return requests
-
-
-def _frozen_head(sheet_id: int, width: int, columns: int) -> list[dict[str, Any]]:
-    grid = {"frozenRowCount": 1, "frozenColumnCount": columns}
-    return [
-        {
-            "updateSheetProperties": {
-                "properties": {"sheetId": sheet_id, "gridProperties": grid},
-                "fields": "gridProperties.frozenRowCount,gridProperties.frozenColumnCount",
-            }
-        },
-        _styled(
-            _range(sheet_id, 0, 1, 0, width), {"textFormat": {"bold": True}, "backgroundColor": _HEAD, "wrapStrategy": "WRAP"}
-        ),
-    ]
-
-
-def _styled(area: dict[str, int], style: dict[str, Any]) -> dict[str, Any]:
-    fields = ",".join(f"userEnteredFormat.{key}" for key in style)
-    return {"repeatCell": {"range": area, "cell": {"userEnteredFormat": style}, "fields": fields}}
-
-
-def _formatted(area: dict[str, int], kind: str) -> dict[str, Any]:
-    return _styled(area, {"numberFormat": _FORMATS[kind]})
-
-
-def _wide(sheet_id: int, column: int, characters: int) -> dict[str, Any]:
-    area = {"sheetId": sheet_id, "dimension": "COLUMNS", "startIndex": column, "endIndex": column + 1}
-    size = {"pixelSize": min(520, max(60, characters * _PIXELS_PER_CHARACTER))}
-    return {"updateDimensionProperties": {"range": area, "properties": size, "fields": "pixelSize"}}
 
 
 def _coloured(areas: Sequence[dict[str, int]]) -> list[dict[str, Any]]:
     rules = []
-    for mark, tone in {sign.mark: sign.tone for sign in SIGNS.values() if sign.tone in _FILL}.items():
-        red, green, blue = _FILL[tone]
+    for mark, tone in {sign.mark: sign.tone for sign in SIGNS.values() if sign.tone in FILL}.items():
+        red, green, blue = FILL[tone]
         rule = {
             "ranges": list(areas),
             "booleanRule": {
@@ -272,16 +283,6 @@ def _coloured(areas: Sequence[dict[str, int]]) -> list[dict[str, Any]]:
         }
         rules.append({"addConditionalFormatRule": {"rule": rule, "index": 0}})
     return rules
-
-
-def _range(sheet_id: int, top: int, bottom: int, left: int, right: int) -> dict[str, int]:
-    return {
-        "sheetId": sheet_id,
-        "startRowIndex": top,
-        "endRowIndex": max(bottom, top + 1),
-        "startColumnIndex": left,
-        "endColumnIndex": right,
-    }
 
 
 class _Overview(NamedTuple):
@@ -321,7 +322,7 @@ def _overview(dashboard: Dashboard) -> _Overview:
     for title, (head, rows) in blocks.items():
         grid.append([])
         heads[title] = len(grid)
-        grid += [[title], head, *([_value(v) for v in row] for row in rows)] if rows else [[title], ["nothing"]]
+        grid += [[title], head, *([cell(v) for v in row] for row in rows)] if rows else [[title], ["nothing"]]
     return _Overview(grid, heads)
 
 
@@ -330,15 +331,4 @@ def _todo(todo: Todo) -> tuple[tuple[str, ...], ...]:
 
 
 def _rows(tab: Tab) -> Grid:
-    return [[_value(written(row[c.key], c, row)) for c in tab.columns] for row in tab.rows.iter_rows(named=True)]
-
-
-def _value(value: Any) -> Any:
-    """Return what RAW input keeps as it is: numbers as numbers, times as serial dates, all else as text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, datetime):
-        return (value - _EPOCH).total_seconds() / 86_400
-    return str(value)
+    return [[cell(written(row[c.key], c, row)) for c in tab.columns] for row in tab.rows.iter_rows(named=True)]

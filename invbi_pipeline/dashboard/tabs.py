@@ -92,6 +92,8 @@ def exceptions_tab(findings: pl.DataFrame, now: datetime) -> Tab:
         Column("age_h", "Age (h)", "hours", 7),
         Column("state", "State", "code", 15),
         Column("owner", "Owner", width=12),
+        Column("due_at", "Due", "time", 17),
+        Column("note", "Note", width=24),
         Column("listing_key", "Listing", width=18),
         Column("finding_id", "Id", width=26),
     ]
@@ -101,7 +103,7 @@ def exceptions_tab(findings: pl.DataFrame, now: datetime) -> Tab:
 def corrections_tab(corrections: pl.DataFrame) -> Tab:
     """Return the corrections, newest first, each with the guards that hold it."""
     columns = [
-        Column("planned_at", "Planned", "time", 13),
+        Column("planned_at", "Planned", "time", 17),
         Column("system", "System", width=13),
         Column("location", "Place", width=11),
         Column("sku", "SKU", width=18),
@@ -111,7 +113,7 @@ def corrections_tab(corrections: pl.DataFrame) -> Tab:
         Column("state", "State", "code", 13),
         Column("reason", "Reason", width=48),
         Column("guard", "Held by", width=34),
-        Column("verified_at", "Proved", "time", 13),
+        Column("verified_at", "Proved", "time", 17),
         Column("listing_key", "Listing", width=18),
     ]
     rows = corrections.sort("planned_at", descending=True).with_columns(guard=_held_by()).select([c.key for c in columns])
@@ -121,7 +123,8 @@ def corrections_tab(corrections: pl.DataFrame) -> Tab:
 def _held_by() -> pl.Expr:
     """Return the guards that do not let a correction pass, as `name: why`; a text that is no JSON stays as it is."""
     guard = pl.col("guard").fill_null("")
-    one = pl.element()
-    said = one.filter(~one.str.ends_with(':"pass"')).str.replace(r'^"([^"]+)":"(.*)"$', "$1: $2")
+    holds = pl.element().filter(~pl.element().str.ends_with(':"pass"'))
+    name = holds.str.extract(r'^"([^"]+)"').str.replace_all("_", " ", literal=True)
+    said = pl.concat_str(name, pl.lit(": "), holds.str.extract(r'^"[^"]+":"(.*)"$'))
     told = guard.str.extract_all(_VERDICT).list.eval(said).list.join("; ").str.replace_all('\\"', '"', literal=True)
     return pl.when(guard.str.starts_with("{")).then(told).otherwise(guard)

@@ -8,10 +8,9 @@ from invbi_pipeline.channels.protocol import WriteOutcome
 from invbi_pipeline.defs.evidence import column_schema, figures, rows_table
 from invbi_pipeline.defs.names import spec
 from invbi_pipeline.defs.resources import Invbi
-from invbi_pipeline.defs.steps import plan, proof
+from invbi_pipeline.defs.steps import plan, proof, sending
 from invbi_pipeline.domain.frames import CORRECTIONS
 from invbi_pipeline.domain.words import CorrectionState
-from invbi_pipeline.flows.push import push
 
 __all__ = ["act_assets"]
 
@@ -54,14 +53,16 @@ def _push() -> dg.AssetsDefinition:
                 "act.push",
                 "act",
                 "Sends what is approved, lowering first, an intent stored before anything leaves. It trusts no check above it: "
-                "compare-and-set where the platform has it, elsewhere each number is read just before it is written.",
+                "compare-and-set where the platform has it, elsewhere each number is read just before it is written. "
+                "Each channel is read back as soon as its own corrections are out.",
                 ["act.plan"],
                 ["python"],
             )
         ],
     )
-    def pushed(invbi: Invbi) -> dg.MaterializeResult[Any]:
-        result = invbi.run(push)
+    def pushed(context: dg.AssetExecutionContext, invbi: Invbi) -> dg.MaterializeResult[Any]:
+        run_id = invbi.run_id(context.run, context.instance)
+        result = invbi.run(lambda ctx: sending(ctx, run_id))
         kinds = (WriteOutcome.ACCEPTED, WriteOutcome.REJECTED, WriteOutcome.STALE, WriteOutcome.RETRY, WriteOutcome.AMBIGUOUS)
         outcomes = {**dict.fromkeys(kinds, 0), **result.outcomes}
         return dg.MaterializeResult(metadata={**figures({"sent": result.sent, **outcomes}), "troubles": result.troubles})

@@ -10,7 +10,7 @@ from invbi_pipeline.defs.evidence import figures, query
 from invbi_pipeline.defs.names import ingest_keys, lineage, spec, table_key
 from invbi_pipeline.defs.resources import Invbi
 from invbi_pipeline.defs.steps import marts
-from invbi_pipeline.flows.reconcile import stage
+from invbi_pipeline.flows.decision.reconcile import stage
 from invbi_pipeline.store.models import Model, models
 from invbi_pipeline.store.warehouse import Warehouse
 

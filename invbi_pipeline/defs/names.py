@@ -10,9 +10,10 @@ from invbi_pipeline.channels.registry import facts_of
 from invbi_pipeline.config import Config, SystemConfig
 from invbi_pipeline.domain.words import Dataset
 
-__all__ = ["JOB", "OWNERS", "datasets_of", "freshness_of", "ingest_keys", "lineage", "spec", "table_key"]
+__all__ = ["EQUALITY", "JOB", "OWNERS", "datasets_of", "freshness_of", "ingest_keys", "lineage", "spec", "table_key"]
 
 JOB: Final = "loop"  # the one job over the whole graph
+EQUALITY: Final = dg.AssetCheckKey(dg.AssetKey(["recon", "points"]), "as_the_batch")  # not in that job
 OWNERS: Final = ("team:inventory-ops",)
 _ORDER: Final = (Dataset.LISTINGS, Dataset.STOCK, Dataset.ORDERS, Dataset.MOVEMENTS)
 # Locations are read with the listings; no node of their own keeps the graph readable.
@@ -22,6 +23,7 @@ _LANDS_IN: Final[Mapping[str, tuple[Dataset, ...]]] = {
     "raw.stock": (Dataset.STOCK,),
     "raw.order_lines": (Dataset.ORDERS,),
     "raw.effects": (Dataset.ORDERS,),
+    "raw.returns": (Dataset.ORDERS,),
     "raw.movements": (Dataset.ORDERS, Dataset.MOVEMENTS),
     "raw.batches": _ORDER,
     "quarantine.rows": _ORDER,
@@ -30,8 +32,15 @@ _LANDS_IN: Final[Mapping[str, tuple[Dataset, ...]]] = {
 _WRITTEN_BY: Final[Mapping[str, str]] = {
     "recon.points": "recon.points",
     "recon.findings": "recon.findings",
+    "recon.finding_changes": "recon.findings",
+    "recon.unit_values": "recon.findings",
+    "recon.point_changes": "recon.points",
+    "truth.kits": "truth.mappings",
+    "truth.prices": "truth.mappings",
+    "truth.rates": "truth.mappings",
     "recon.feeds": "staging.stg_batches",
     "recon.corrections": "act.receipts",
+    "recon.trail": "act.receipts",
     "recon.runs": "act.receipts",
 }
 _SHORTEST_WINDOW: Final = timedelta(minutes=15)  # three runs of the schedule

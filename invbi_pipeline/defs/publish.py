@@ -10,7 +10,7 @@ from invbi_pipeline.config import Config
 from invbi_pipeline.defs.names import spec
 from invbi_pipeline.defs.resources import Invbi
 from invbi_pipeline.defs.steps import publishing
-from invbi_pipeline.flows.ingest import data_docs
+from invbi_pipeline.flows.feeds.ingest import data_docs
 
 __all__ = ["DELIVERED", "publish_assets"]
 
@@ -21,6 +21,10 @@ _READS: Final = (
     "mart.mart_point_matrix",
     "mart.mart_exceptions",
     "mart.mart_corrections",
+    "mart.mart_channel_days",
+    "mart.mart_stock_cover",
+    "mart.mart_cancellations",
+    "mart.mart_daily_history",
 )
 
 

@@ -10,7 +10,7 @@ from invbi_pipeline.defs.resources import Invbi
 from invbi_pipeline.defs.steps import compare
 from invbi_pipeline.domain.frames import FINDINGS, POINTS
 from invbi_pipeline.domain.words import PointState
-from invbi_pipeline.flows.findings import note_findings
+from invbi_pipeline.flows.decision.findings import note_findings
 
 __all__ = ["recon_assets"]
 
@@ -54,7 +54,7 @@ def _findings() -> dg.AssetsDefinition:
                 "recon",
                 "What is wrong and why, with evidence, cost and what to do; the same trouble keeps its id from run to run. "
                 "Noted once more after the read-back.",
-                ["recon.points", "truth.candidates", "truth.anchors"],
+                ["recon.points", "truth.candidates", "truth.anchors", "truth.phantoms"],
                 ["polars"],
                 metadata={"dagster/column_schema": column_schema(FINDINGS)},
             )

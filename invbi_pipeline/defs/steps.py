@@ -11,11 +11,14 @@ from datetime import datetime
 import polars as pl
 
 from invbi_pipeline.domain.words import CorrectionState, FeedVerdict
-from invbi_pipeline.flows import correct, findings, ingest, prove, publish, push, reconcile, run
+from invbi_pipeline.flows import publish, run, tell
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.corrections import correct, prove, push
+from invbi_pipeline.flows.decision import findings, reconcile, turn
+from invbi_pipeline.flows.feeds import inbox, ingest
 from invbi_pipeline.store.models import run_models
 
-__all__ = ["Proof", "Read", "compare", "marts", "plan", "proof", "publishing", "read_system"]
+__all__ = ["Proof", "Read", "compare", "marts", "plan", "proof", "publishing", "read_system", "sending"]
 
 _AGES = """
 SELECT dataset, max(platform_time) AS read_at
@@ -46,7 +49,8 @@ class Read:
 
 
 async def read_system(ctx: Context, run_id: str, system: str, most: int) -> dict[str, Read]:
-    """Read one system, and return what came of each dataset (at most `most` rows put aside are shown)."""
+    """Read one system, first what waits in its inbox; return what came of each dataset (of rows put aside, `most` are shown)."""
+    await inbox.drain(ctx, run_id, system)
     result = await ingest.ingest(ctx, run_id, [system])
     now = ctx.clock.now()
     feed = result.feeds.filter(pl.col("system") == system).row(0, named=True)
@@ -64,12 +68,20 @@ async def read_system(ctx: Context, run_id: str, system: str, most: int) -> dict
 def compare(ctx: Context, run_id: str) -> reconcile.Compared:
     """Settle what an earlier, ended process left half sent, then compare every number."""
     push.recover(ctx)
-    return reconcile.compare(ctx, run_id)
+    with turn.whole_turn(ctx):
+        return reconcile.compare(ctx, run_id)
 
 
 def plan(ctx: Context, run_id: str) -> Mapping[str, int]:
     """Plan this run's corrections; return how many wait in each state."""
-    return correct.plan(ctx, run_id).states
+    with turn.whole_turn(ctx):
+        return correct.plan(ctx, run_id).states
+
+
+async def sending(ctx: Context, run_id: str) -> push.PushResult:
+    """Send what is approved, and read each channel back when its own corrections are out; `proof` judges what is left."""
+    pushed, _ = await prove.push_and_prove(ctx, run_id)
+    return pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,8 @@ def marts(ctx: Context) -> dict[str, int]:
 async def publishing(ctx: Context) -> publish.Published:
     """Publish what the marts say, tell what has newly become critical, and put the copy that readers open in place."""
     published = await publish.publish(ctx)
-    run.tell(ctx, ctx.warehouse.read("recon.findings"))
+    tell.tell(ctx, ctx.warehouse.read("recon.findings"))
+    tell.sign_of_life(ctx)
     ctx.warehouse.export()
     return published
 

@@ -8,7 +8,7 @@ import dagster as dg
 from invbi_pipeline.defs.evidence import column_schema, figures
 from invbi_pipeline.defs.names import spec, table_key
 from invbi_pipeline.defs.resources import Invbi
-from invbi_pipeline.flows.reconcile import derive_truth
+from invbi_pipeline.flows.decision.reconcile import derive_truth
 from invbi_pipeline.store.tables import TABLES
 
 __all__ = ["truth_assets"]
@@ -38,7 +38,11 @@ _TABLES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "truth.candidates": (
         "What was noticed on the way: unmapped and ambiguous listings, negative shelves, orders in no ledger.",
-        ("truth.mappings", "truth.positions"),
+        ("truth.mappings", "truth.positions", "staging.stg_returns"),
+    ),
+    "truth.phantoms": (
+        "What to count next: how likely each shelf is empty although the record says some, and what a count would save.",
+        ("truth.mappings", "truth.positions", "staging.stg_movements", "staging.stg_order_lines"),
     ),
 }
 

@@ -14,20 +14,20 @@ from invbi_pipeline.defs.home import prepare_home
 
 __all__ = ["LOOPBACK", "command", "launch"]
 
-LOOPBACK: Final = "127.0.0.1"  # the open-source webserver has no login
+LOOPBACK: Final = "127.0.0.1"  # the open-source webserver has no login: any other address is for who stands a door before it
 _WORKSPACE: Final = Path(invbi_pipeline.__file__).parents[1] / "workspace.yaml"
 _ENDS_WITHIN_S: Final = 20
 # `dagster dev` recommends a tool that is not part of Dagster itself; that is nothing for who opens the UI.
 _SUPERSEDED: Final = "ignore:Function `dev_command` is superseded:FutureWarning"
 
 
-def command(port: int) -> list[str]:
-    """Return the words that start the webserver and the daemon on loopback."""
+def command(port: int, host: str = LOOPBACK) -> list[str]:
+    """Return the words that start the webserver, listening on `host`, and the daemon."""
     where = ["-w", str(_WORKSPACE)] if _WORKSPACE.exists() else ["-m", "invbi_pipeline.definitions"]
-    return [sys.executable, "-m", "dagster", "dev", *where, "-h", LOOPBACK, "-p", str(port)]
+    return [sys.executable, "-m", "dagster", "dev", *where, "-h", host, "-p", str(port)]
 
 
-def launch(config_path: Path, home: Path, port: int) -> int:
+def launch(config_path: Path, home: Path, port: int, host: str = LOOPBACK) -> int:
     """Run the UI on this configuration until it ends or is told to, and return its exit code (0 when it was told to).
 
     `home` becomes DAGSTER_HOME. Secrets are taken from this process's environment and handed on as they are. Call it from
@@ -42,7 +42,7 @@ def launch(config_path: Path, home: Path, port: int) -> int:
         "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _SUPERSEDED])),
     }
     with _sigterm_as_interrupt():
-        process = subprocess.Popen(command(port), env=environment)  # noqa: S603 (our own words)
+        process = subprocess.Popen(command(port, host), env=environment)  # noqa: S603 (our own words)
         try:
             return process.wait()
         except KeyboardInterrupt:  # from a terminal the child has been told as well

@@ -1,15 +1,17 @@
 """What people declared, as frames: the configuration turned into `SYSTEMS` and `PLACES`."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final, Protocol
 
 import polars as pl
 
 from invbi_pipeline.config import Config, SystemConfig
 from invbi_pipeline.domain.frames import PLACES, SYSTEMS
+from invbi_pipeline.domain.shelf.limits import Limits
 from invbi_pipeline.domain.words import Basis, Dataset
 
-__all__ = ["PlatformFacts", "places_frame", "sells_from", "systems_frame"]
+__all__ = ["PlatformFacts", "places_frame", "sells_from", "shelf_limits", "systems_frame"]
 
 # Platforms whose listing key is the seller's own code, so that it speaks where no raw SKU is given.
 _KEYED_BY_CODE: Final = frozenset({"amazon", "files"})
@@ -81,3 +83,15 @@ def places_frame(config: Config) -> pl.DataFrame:
         for name, place in sorted(config.locations.items())
     ]
     return pl.DataFrame(rows, schema=dict(PLACES))
+
+
+def shelf_limits(config: Config) -> Limits:
+    """Return the ages at which people are asked about open orders, returns and transfers, as `[business]` sets them."""
+    business = config.business
+    return Limits(
+        pending=timedelta(days=business.unpaid_days),
+        open=timedelta(days=business.unshipped_days),
+        on_hold=timedelta(days=business.on_hold_days),
+        returned=timedelta(hours=business.restock_hours),
+        transit=timedelta(days=business.transit_days),
+    )

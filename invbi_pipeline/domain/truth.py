@@ -6,9 +6,15 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from invbi_pipeline.domain import anchors, doubts, identity, kits, ledger, movements, offers, orders, pools, positions, ties
 from invbi_pipeline.domain import frames as f
-from invbi_pipeline.domain.steps import kept, kept_all
+from invbi_pipeline.domain import shelf
+from invbi_pipeline.domain.candidates import together
+from invbi_pipeline.domain.identity import barcodes, doubts, kits, packs, unlisted, versions
+from invbi_pipeline.domain.identity import mappings as identity
+from invbi_pipeline.domain.ledger import anchors, movements, orders, positions, ties
+from invbi_pipeline.domain.ledger import on_hand as ledger
+from invbi_pipeline.domain.offers import buffers, offers, policies, pools
+from invbi_pipeline.domain.steps import any_row, kept, kept_all, ordered
 from invbi_pipeline.domain.words import MovementKind
 
 __all__ = ["STAGED", "TruthInputs", "TruthResult", "demand", "truth"]
@@ -27,11 +33,13 @@ STAGED: Final[Mapping[str, f.Schema]] = {
     "order_lines": staged(f.ORDER_LINES),
     "movements": staged(f.MOVEMENTS),
     "effects": staged(f.EFFECTS),
+    "returns": staged(f.RETURNS),
     "observations": f.OBSERVATIONS,
     "feeds": f.FEEDS,
     "systems": f.SYSTEMS,
     "places": f.PLACES,
     "sku_map": f.SKU_MAP,
+    "decisions": f.DECISIONS,
     "kit_rows": f.KIT_ROWS,
     "policies": f.POLICIES,
     "prices": f.PRICES,
@@ -51,11 +59,13 @@ class TruthInputs(NamedTuple):
     order_lines: pl.LazyFrame
     movements: pl.LazyFrame
     effects: pl.LazyFrame
+    returns: pl.LazyFrame
     observations: pl.LazyFrame
     feeds: pl.LazyFrame
     systems: pl.LazyFrame
     places: pl.LazyFrame
     sku_map: pl.LazyFrame
+    decisions: pl.LazyFrame  # what people accepted and rejected, one row each time
     kit_rows: pl.LazyFrame
     policies: pl.LazyFrame
     prices: pl.LazyFrame
@@ -72,7 +82,8 @@ class TruthInputs(NamedTuple):
         unknown = sorted(set(given) - set(STAGED))
         if unknown:
             raise TypeError(f"no input of the truth is called {unknown[0]}; expected one of {', '.join(STAGED)}")
-        return cls(**{name: given.get(name, f.empty(schema)).lazy().select(*schema) for name, schema in STAGED.items()})
+        said = {name: given[name] if name in given else f.empty(schema) for name, schema in STAGED.items()}
+        return cls(**{name: frame.lazy().select(*STAGED[name]) for name, frame in said.items()})
 
 
 class TruthResult(NamedTuple):
@@ -84,6 +95,7 @@ class TruthResult(NamedTuple):
     openings: pl.DataFrame  # OPENINGS
     shelves: pl.DataFrame  # ledger.Ledger.shelves: every term of on_hand
     foreign: pl.DataFrame  # ledger.Ledger.foreign: each foreign movement, whether the anchor contains it, and why
+    outside: pl.DataFrame  # OUTSIDE: each movement that an anchor does not contain
     reservations: pl.DataFrame  # RESERVATIONS
     positions: pl.DataFrame  # POSITIONS
     offers: pl.DataFrame  # OFFERS
@@ -114,9 +126,12 @@ class _Identity(NamedTuple):
     candidates: pl.LazyFrame
 
 
-def truth(inputs: TruthInputs, now: datetime) -> TruthResult:
-    """Derive the truth at `now` (UTC). Repeated rows count once, and the order of rows and of systems changes nothing."""
-    said = TruthInputs(*(frame.unique() for frame in inputs))
+def truth(inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL, *, distinct: bool = False) -> TruthResult:
+    """Derive the truth at `now` (UTC). Repeated rows count once, and the order of rows and of systems changes nothing.
+
+    With `distinct` the caller says that no row is repeated (tables with a key): they are not searched for then.
+    """
+    said = inputs if distinct else TruthInputs(*kept_all(tuple(frame.unique() for frame in inputs)))
     who = _identify(said, now)
     owners = said.places.select("location", owner="counted_by")
     keys = kept(orders.order_keys(said.order_lines, said.movements, owners))
@@ -127,7 +142,17 @@ def truth(inputs: TruthInputs, now: datetime) -> TruthResult:
     moves = movements.Moves(
         *kept_all(
             movements.told_apart(
-                said.movements, said.effects, said.posted, lines, keys, listed, who.mappings, who.kits, said.systems, owners
+                said.movements,
+                said.effects,
+                said.posted,
+                lines,
+                keys,
+                listed,
+                anchor,
+                who.mappings,
+                who.kits,
+                said.systems,
+                owners,
             )
         )
     )
@@ -136,17 +161,24 @@ def truth(inputs: TruthInputs, now: datetime) -> TruthResult:
     book = ledger.Ledger(
         *kept_all(ledger.on_hand(anchor, opened, moves, contained, lines, said.effects, said.posted, said.systems, reach))
     )
-    category = pools.categories(said.prices)
+    category = kept(pools.categories(said.prices))
+    rules = policies.book_of(said.policies, now)
     reserved = kept(_with_evidence(orders.reservations(lines, moves.ahead), contained.lines))
-    shelves = pl.concat([book.shelves.select("location", "sku"), reserved.select("location", "sku")])
-    safety = pools.safety_stock(shelves, said.places, category, said.policies, now)
+    owing = reserved.select("location", "sku").unique().join(book.shelves, on=["location", "sku"], how="anti")
+    shelves = pl.concat([book.shelves.select("location", "sku"), owing])
+    safety = pools.safety_stock(shelves, said.places, category, rules)
     stand = kept(positions.positions(book.shelves, reserved, said.unavailable, said.incoming, safety))
-    offered = _offer(said, who, lines, reserved, stand, demand(moves.own, now), category, now)
-    candidates = pl.concat(
+    elsewhere = buffers.demand_by_channel(said.order_lines, lines, moves.own, now)
+    offered = _offer(said, who, lines, reserved, stand, demand(moves.own, now), elsewhere, category, rules, now)
+    offered = kept(offered)
+    candidates = together(
         [
             who.candidates,
+            unlisted.unlisted(pools.pool_places(said.systems, said.places), stand, who.things, who.held, category, rules),
+            packs.mismatched(who.things, said.observations, offered),
             ties.negative(book),
             ties.untied(anchor, opened, moves.own, said.systems, said.feeds),
+            *_of_shelves(said, who, owners, lines, reserved, anchor, listed, moves, book, stand, offered, now, limits),
         ]
     )
     return TruthResult(
@@ -157,6 +189,7 @@ def truth(inputs: TruthInputs, now: datetime) -> TruthResult:
             (opened, ("location", "sku", "system")),
             (book.shelves, ("location", "sku")),
             (book.foreign, ("owner", "location", "sku", "ref")),
+            (ledger.outside(book), ("location", "sku", "occurred_at", "system", "movement_id", "state", "units")),
             (reserved.select(*f.RESERVATIONS), ("system", "order_id", "line_id", "sku", "location")),
             (stand, ("sku", "location")),
             (offered, ("system", "listing_key", "location")),
@@ -171,10 +204,21 @@ def _identify(said: TruthInputs, now: datetime) -> _Identity:
     things = kept(identity.subjects(said.listings, said.order_lines, said.observations, said.movements, said.systems))
     known = kept(identity.masters(things, said.places, said.sku_map, said.kit_rows, said.prices))
     flat = kits.flatten(said.kit_rows, known.filter(~pl.col("only_part")).select("sku"))
-    resolved = identity.Resolved(*kept_all(identity.resolve(things, said.sku_map, known, said.systems, now)))
-    mappings = kept(identity.merge_versions(said.mappings, resolved.mappings, things, now))
-    held = kept(identity.current(mappings))
-    noticed = doubts.doubts(things, resolved, held, known, said.order_lines, said.observations, said.mappings)
+    people = identity.Decided(*kept_all(identity.decided(said.decisions)))
+    resolved = identity.Resolved(*kept_all(identity.resolve(things, said.sku_map, known, said.systems, people, now)))
+    mappings = kept(versions.merge_versions(said.mappings, resolved.mappings, things, people, now))
+    held = kept(versions.current(mappings))
+    noticed = doubts.doubts(
+        things, resolved, mappings, held, known, people.rejected, said.order_lines, said.observations, said.mappings
+    )
+    owners = identity.counting(said.places).collect()["system"].sort().to_list()
+    uncounted = kept(identity.uncounted(held, said.places))
+    more = [
+        doubts.mapped_to_nothing(things, uncounted, said.prices, said.kit_rows),
+        kits.unmade(things, uncounted, flat.kits, said.kit_rows, doubts.sold(said.order_lines)),
+        barcodes.invalid(things, held),
+        barcodes.conflicts(things, held, owners),
+    ]
     return _Identity(
         things,
         known,
@@ -182,8 +226,33 @@ def _identify(said: TruthInputs, now: datetime) -> _Identity:
         held,
         kept(flat.kits),
         noticed.suggestions,
-        pl.concat([noticed.candidates, flat.candidates]),
+        together([noticed.candidates, flat.candidates, *more]),
     )
+
+
+def _of_shelves(
+    said: TruthInputs,
+    who: _Identity,
+    owners: pl.LazyFrame,
+    lines: pl.LazyFrame,
+    reserved: pl.LazyFrame,
+    anchor: pl.LazyFrame,
+    listed: pl.LazyFrame,
+    moves: movements.Moves,
+    book: ledger.Ledger,
+    stand: pl.LazyFrame,
+    offered: pl.LazyFrame,
+    now: datetime,
+    limits: shelf.Limits,
+) -> list[pl.LazyFrame]:
+    told = kept(shelf.told_returns(said.returns, who.mappings, who.kits, said.systems, owners))
+    return [
+        shelf.stale(reserved, lines, said.order_lines, said.movements, stand, offered, now, limits),
+        shelf.not_restocked(told, moves.own, book.foreign, anchor, said.systems, now, limits),
+        shelf.without_receipt(moves.own, said.movements, listed, told, now),
+        shelf.not_received(moves.own, said.places, said.systems, said.feeds, now, limits),
+        shelf.counted_as_sellable(told, moves.own, anchor, now),
+    ]
 
 
 def _offer(
@@ -193,26 +262,30 @@ def _offer(
     reserved: pl.LazyFrame,
     stand: pl.LazyFrame,
     rate: pl.LazyFrame,
+    elsewhere: pl.LazyFrame,
     category: pl.LazyFrame,
+    rules: policies.Book,
     now: datetime,
 ) -> pl.LazyFrame:
-    listings = kept(pools.offered_listings(who.things, who.held, said.systems, said.places))
     places = kept(pools.pool_places(said.systems, said.places))
-    given = kept(
-        pools.gives(listings, places, stand, said.observations, who.kits, category, said.policies, said.feeds, rate, now)
-    )
+    offered = pools.offered_listings(who.things, who.held, said.systems, said.places)
+    listings = kept(pools.alike(offered, places, said.policies))
+    asked = pools.asked(listings)
+    given = kept(pools.gives(asked, places, stand, said.observations, who.kits, category, rules, said.feeds, rate, now))
     unheld = pools.held_nowhere(reserved, places)
     open_units = offers.own_open(lines, reserved, places)
-    return offers.offers(
-        listings, given, unheld, places, said.observations, said.systems, said.places, open_units, category, said.policies, now
-    )
+    channel_facts = (said.observations, said.systems, said.places, open_units)
+    return offers.offers(listings, given, unheld, places, *channel_facts, category, rules, elsewhere, said.feeds)
 
 
 def _with_evidence(reserved: pl.LazyFrame, contained: pl.LazyFrame) -> pl.LazyFrame:
-    by_basis = contained.filter(pl.col("evidence") == "basis").select("system", "order_id", "line_id", "sku", basis="evidence")
+    by_basis = kept(contained.filter(pl.col("evidence") == "basis"))
+    if not any_row(by_basis):
+        return reserved
+    by_basis = by_basis.select("system", "order_id", "line_id", "sku", basis="evidence")
     joined = reserved.join(by_basis.unique(), on=["system", "order_id", "line_id", "sku"], how="left")
     return joined.with_columns(evidence=pl.coalesce("basis", "evidence")).drop("basis")
 
 
 def _sorted(*results: tuple[pl.LazyFrame, tuple[str, ...]]) -> list[pl.DataFrame]:
-    return pl.collect_all([frame.sort(*keys) for frame, keys in results])
+    return [ordered(frame.collect(), *keys) for frame, keys in results]

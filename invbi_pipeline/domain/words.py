@@ -5,11 +5,14 @@ from typing import Final
 
 __all__ = [
     "COMPARABLE",
+    "MOST_UNITS",
     "Absorbs",
     "Basis",
+    "Cause",
     "CorrectionKind",
     "CorrectionState",
     "Dataset",
+    "Decision",
     "FeedVerdict",
     "FindingState",
     "Fulfilment",
@@ -20,9 +23,13 @@ __all__ = [
     "OrderState",
     "PointState",
     "Quantity",
+    "ReturnState",
     "Role",
+    "Said",
     "Severity",
 ]
+
+MOST_UNITS: Final = 999_999_999  # a quantity beyond it is no stock: a placeholder for "always", or a typing error
 
 
 class Role(StrEnum):
@@ -85,6 +92,13 @@ class Dataset(StrEnum):
     MOVEMENTS = "movements"  # the owner's own ledger
 
 
+class Decision(StrEnum):
+    """What a person says of a listing and a sku."""
+
+    ACCEPTED = "accepted"  # it is that sku
+    REJECTED = "rejected"  # it is not
+
+
 class OrderState(StrEnum):
     PENDING = "pending"  # placed, unpaid or not yet released: holds units
     OPEN = "open"
@@ -104,6 +118,15 @@ class MovementKind(StrEnum):
     DAMAGE = "damage"
     COUNT = "count"
     UNEXPLAINED = "unexplained"
+
+
+class ReturnState(StrEnum):
+    """What became of goods that a shopper brought back, in the word of the system that took them back."""
+
+    RECEIVED = "received"  # they are there; nobody has decided yet
+    RESTOCKED = "restocked"  # put among what is for sale
+    WRITTEN_OFF = "written_off"  # there, and not for sale again
+    MISSING = "missing"  # they never came
 
 
 class PointState(StrEnum):
@@ -145,6 +168,15 @@ class FindingState(StrEnum):
     REOPENED = "reopened"
 
 
+class Said(StrEnum):
+    """What a person may say of a finding."""
+
+    ACKNOWLEDGED = "acknowledged"
+    OWNER = "owner"
+    DUE = "due"
+    NOTE = "note"
+
+
 class Mode(StrEnum):
     OBSERVE = "observe"
     APPROVE = "approve"
@@ -168,6 +200,25 @@ class CorrectionState(StrEnum):
     MISMATCHED = "mismatched"
     SUPERSEDED = "superseded"
     DEAD = "dead"
+
+
+class Cause(StrEnum):
+    """What explains a number that changed without an effect we know (design.md section 4), in the order of the search."""
+
+    KIT = "kit"  # a kit was sold and its components were not lowered, or the reverse
+    PACK = "pack"  # a pack was counted as singles, or the reverse
+    MISSING_ORDER = "missing_order"  # one side holds an order that the other does not tell
+    DUPLICATE = "duplicate"  # an event was applied twice
+    UNAPPLIED = "unapplied"  # an event was not applied at all
+    ONE_LEG = "one_leg"  # a return or a transfer of which only one leg was booked
+    MOVED = "moved"  # another location of the system and sku differs by as much the other way
+    SWAPPED = "swapped"  # another sku of the system differs by as much the other way
+    PUSH = "push"  # a push of ours failed or never landed
+    STALE = "stale"  # the number is an older one
+    WITHHELD = "withheld"  # units that we held back for unseen sales which never came
+    GHOST = "ghost"  # the goods of a place that the channel may not ship from are counted in
+    SECOND_WRITER = "second_writer"  # another program keeps setting the number
+    FOREIGN = "foreign"  # a person or another program typed over it: what nothing else explains
 
 
 class FeedVerdict(StrEnum):

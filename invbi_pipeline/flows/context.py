@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import traceback
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import httpx
 
 from invbi_pipeline.channels.protocol import Channel, Clock
 from invbi_pipeline.channels.registry import open_channel
+from invbi_pipeline.channels.shared import Ledger, Spent
 from invbi_pipeline.config import Config
 from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, ConfigError, InvbiError
 from invbi_pipeline.store.declared_files import read_declared
@@ -76,10 +77,35 @@ def asking(system: str, *, writing: bool = False) -> Iterator[None]:
     except Exception as surprise:  # any kind: a platform's answer can break any line that reads it
         at = traceback.extract_tb(surprise.__traceback__)[-1]
         where = f"{type(surprise).__name__} in {at.name}, line {at.lineno} of {at.filename.rpartition('/')[2]}"
-        log.error("%s: %s", system, where)
+        log.error("%s: an answer was not understood: %s", system, where)
         if writing:
             raise AmbiguousWrite(f"The answer of {system} was not understood ({where}); its number is read back.") from surprise
         raise BadAnswer(f"The answer of {system} was not understood ({where}); the last good data is kept.") from surprise
+
+
+class _Shared:
+    """What channels share with other processes; they are opened before the state store is, and call nothing until then."""
+
+    state: State
+
+    def ledger(self, system: str, operation: str) -> Ledger:
+        return _Late(lambda: self.state.budgets.ledger(system, operation))
+
+    def paused(self, system: str) -> bool:
+        return self.state.budgets.paused(system)
+
+
+class _Late:
+    """A ledger that is looked up when it is first asked."""
+
+    def __init__(self, find: Callable[[], Ledger]) -> None:
+        self._find = find
+
+    def read(self) -> Spent:
+        return self._find().read()
+
+    def swap(self, old: Spent, new: Spent) -> bool:
+        return self._find().swap(old, new)
 
 
 def open_stores(config: Config) -> tuple[Warehouse, State]:
@@ -108,10 +134,13 @@ async def open_context(
     expected = f"one of {', '.join(config.systems)}"
     problems = [(f"systems.{name}", expected, "correct its spelling") for name in chosen if name not in config.systems]
     channels: dict[str, Channel] = {}
+    shared = _Shared()
     async with AsyncExitStack() as stack:
         for name in chosen if not problems else ():
             try:
-                channels[name] = open_channel(name, config.systems[name], clock, rng, transport, folder=config.folder)
+                channels[name] = open_channel(
+                    name, config.systems[name], clock, rng, transport, folder=config.folder, shared=shared
+                )
             except ConfigError as trouble:
                 problems += trouble.problems or [(f"systems.{name}", str(trouble), "correct it")]
             else:
@@ -123,6 +152,7 @@ async def open_context(
             raise ConfigError(f"Cannot open everything: {where}. Nothing was called.", problems)
         warehouse, state = open_stores(config)
         stack.callback(state.close)
+        shared.state = state
         yield Context(config, clock, channels, warehouse, state, rng, progress or _silent)
 
 
@@ -131,6 +161,7 @@ def _beside_the_systems(config: Config) -> list[tuple[str, str, str]]:
     sheets = config.publish.sheets
     wanted = [("publish.sheets.credentials", sheets.credentials)] if sheets is not None else []
     wanted += [(f"alerts.urls.{at}", url) for at, url in enumerate(config.alerts.urls)]
+    wanted += [("alerts.heartbeat", config.alerts.heartbeat)] if config.alerts.heartbeat is not None else []
     problems: list[tuple[str, str, str]] = []
     for where, secret in wanted:
         try:

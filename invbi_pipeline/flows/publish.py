@@ -4,27 +4,36 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import (
+    CANCELLATIONS,
     CHANNELS,
     CORRECTIONS_TAB,
+    COVER,
+    DAILY,
     FINDINGS_TAB,
     HISTORY,
     MATRIX,
+    SALES,
+    TO_COUNT,
     Dashboard,
     DashboardInputs,
+    Tab,
 )
-from invbi_pipeline.domain.frames import Schema
-from invbi_pipeline.errors import InvbiError
+from invbi_pipeline.errors import ConfigError, InvbiError
+from invbi_pipeline.flows.accounts.tieout import period_of, tie_out
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.store.models import run_models
 from invbi_pipeline.store.warehouse import Warehouse
 
-__all__ = ["Published", "dashboard", "publish"]
+if TYPE_CHECKING:
+    from gspread.spreadsheet import Spreadsheet
+
+    from invbi_pipeline.dashboard.sheets import Grids
+
+__all__ = ["Published", "dashboard", "publish", "publish_to_sheet"]
 
 _RECENT_CORRECTIONS: Final = 5_000
 
@@ -41,14 +50,18 @@ def dashboard(warehouse: Warehouse, *, title: str, currency: str, now: datetime)
     """Return the dashboard of the marts as they stand."""
     with warehouse.open() as db:
         inputs = DashboardInputs(
-            history=_mart(db.query("SELECT * FROM mart.mart_parity_history"), HISTORY),
-            channels=_mart(db.query("SELECT * FROM mart.mart_freshness"), CHANNELS),
-            matrix=_mart(db.query("SELECT * FROM mart.mart_point_matrix"), MATRIX),
-            findings=_mart(db.query("SELECT * FROM mart.mart_exceptions"), FINDINGS_TAB),
-            corrections=_mart(
-                db.query("SELECT * FROM mart.mart_corrections ORDER BY planned_at DESC LIMIT ?", [_RECENT_CORRECTIONS]),
-                CORRECTIONS_TAB,
-            ),
+            history=db.pick("mart.mart_parity_history", HISTORY),
+            channels=db.pick("mart.mart_freshness", CHANNELS),
+            matrix=db.pick("mart.mart_point_matrix", MATRIX),
+            findings=db.pick("mart.mart_exceptions", FINDINGS_TAB),
+            corrections=db.pick("mart.mart_corrections", CORRECTIONS_TAB)
+            .sort("planned_at", descending=True)
+            .head(_RECENT_CORRECTIONS),
+            sales=db.pick("mart.mart_channel_days", SALES),
+            cover=db.pick("mart.mart_stock_cover", COVER),
+            cancellations=db.pick("mart.mart_cancellations", CANCELLATIONS),
+            daily=db.pick("mart.mart_daily_history", DAILY),
+            to_count=db.pick("truth.phantoms", TO_COUNT),
         )
     return build(inputs, title=title, currency=currency, now=now)
 
@@ -64,18 +77,17 @@ async def publish(ctx: Context, *, sheet: bool = True) -> Published:
         shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
     places: list[str] = []
     troubles: dict[str, str] = {}
-    folder: Path = ctx.config.data
-    folder.mkdir(parents=True, exist_ok=True)
-    if wanted.html:
-        from invbi_pipeline.dashboard.html import write_html
-
-        write_html(shown, folder / wanted.html)
-        places.append(str(folder / wanted.html))
-    if wanted.xlsx:
-        from invbi_pipeline.dashboard.xlsx import write_xlsx
-
-        write_xlsx(shown, folder / wanted.xlsx)
-        places.append(str(folder / wanted.xlsx))
+    writers = {"html": (wanted.html, _to_html), "xlsx": (wanted.xlsx, _to_xlsx)}
+    for renderer, (name, write) in writers.items():
+        path: Path = ctx.config.data / name
+        if name:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(ctx, shown, path)
+            except OSError as trouble:  # no such place, no room, held open by another program
+                troubles[renderer] = f"{path}: {trouble.strerror or trouble}"
+            else:
+                places.append(str(path))
     if sheet and wanted.sheets is not None:
         try:
             places.append(await asyncio.to_thread(_to_sheet, ctx, shown))
@@ -84,14 +96,60 @@ async def publish(ctx: Context, *, sheet: bool = True) -> Published:
     return Published(tuple(places), troubles)
 
 
-def _to_sheet(ctx: Context, shown: Dashboard) -> str:
-    from invbi_pipeline.dashboard.sheets import open_spreadsheet, publish_sheets
+def publish_to_sheet(ctx: Context, before: "Grids | None") -> "Grids":
+    """Bring the sheet up to what stands now, cell by cell where `before` is what it shows; return what it shows then.
+
+    Raises what the sheet's renderer raises, and `StoreBusy`.
+    """
+    from invbi_pipeline.dashboard.sheets import publish_cells
+
+    business = ctx.config.business
+    with ctx.warehouse.held():
+        run_models(ctx.warehouse, ["mart"])
+        shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
+    return publish_cells(shown, _spreadsheet(ctx), before or {})
+
+
+def _books(ctx: Context) -> tuple[Tab, ...]:
+    """Return the tie-out of this month so far, by place and business day; none before anything was read in it."""
+    from invbi_pipeline.dashboard.tieout import tieout_tab
+
+    today = ctx.clock.now().astimezone(ctx.config.business.zone)
+    try:
+        return (tieout_tab(tie_out(ctx.warehouse, ctx.config, period_of(f"{today:%Y-%m}"))),)
+    except ConfigError:
+        return ()
+
+
+def _spreadsheet(ctx: Context) -> "Spreadsheet":
+    from invbi_pipeline.dashboard.sheets import open_spreadsheet
 
     sheets = ctx.config.publish.sheets
     assert sheets is not None
-    address = publish_sheets(shown, open_spreadsheet(sheets.spreadsheet_id, sheets.credentials.read(), sheets.base_url))
+    return open_spreadsheet(sheets.spreadsheet_id, sheets.credentials.read(), sheets.base_url)
+
+
+def _to_html(ctx: Context, shown: Dashboard, path: Path) -> None:
+    from invbi_pipeline.dashboard.html import write_html
+
+    write_html(shown, path)
+
+
+def _to_xlsx(ctx: Context, shown: Dashboard, path: Path) -> None:
+    from xlsxwriter.exceptions import FileCreateError
+
+    from invbi_pipeline.dashboard.xlsx import write_xlsx
+
+    try:
+        write_xlsx(shown, path, _books(ctx))
+    except FileCreateError as trouble:
+        raise OSError(str(trouble)) from trouble
+
+
+def _to_sheet(ctx: Context, shown: Dashboard) -> str:
+    from invbi_pipeline.dashboard.sheets import publish_sheets
+
+    sheets = ctx.config.publish.sheets
+    assert sheets is not None
+    address = publish_sheets(shown, _spreadsheet(ctx))
     return f"{sheets.base_url}/view/{sheets.spreadsheet_id}" if sheets.base_url else address
-
-
-def _mart(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    return frame.select(schema.keys()).cast(dict(schema))  # type: ignore[arg-type]  # polars types its schema mapping too narrowly

@@ -8,11 +8,15 @@ and an account knows nothing of the world.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 
-__all__ = ["Account", "ItemSpec", "Line", "Moved", "Wire", "WorldClock"]
+from invbi_pipeline.domain.words import ReturnState
+
+__all__ = ["UNLIMITED", "Account", "ItemSpec", "Line", "Moved", "TakesBack", "Wire", "WorldClock"]
+
+UNLIMITED: Final = 100_000  # requests, or points, a second: what is stated where no limit is enforced, and nobody reaches
 
 
 class WorldClock(Protocol):
@@ -66,14 +70,44 @@ class Wire:
     clock_skew_s: float = 0.0  # added to every time it states
     truncate_share: float = 0.0  # this share of the stock is missing from answers that look complete
     mass_zero: bool = False  # every quantity reads 0
+    renumbered_at: datetime | None = None  # every number changed at once then: whoever asks for changes is given all
     untracked_all: bool = False
     stale_since: datetime | None = None  # reads answer with the numbers of then
     frozen: set[str] = field(default_factory=set)  # listing keys that accept writes and apply nothing
     drop_webhooks: bool = False
-    swallow_writes: set[str] = field(default_factory=set)  # listing keys whose next write is accepted and lost
+    swallow_writes: set[str] = field(
+        default_factory=set
+    )  # listing keys, or "key@location", whose next write is accepted and lost
+    taken: dict[str, datetime] = field(default_factory=dict)  # marketplaces: when a listing's last write was accepted
     reject_writes: set[str] = field(default_factory=set)  # listing keys whose writes are refused by the platform's own error
     hidden_rate: float = 0.0  # Square-like unpublished limit, requests per second; 0: the emulator's default
-    enforce_limits: bool = True
+    enforce_limits: bool = True  # else nothing is refused, and answers state a rate of `UNLIMITED`
+
+    def loses(self, listing_key: str, location_key: str = "") -> bool:
+        """Say whether this accepted write is the one that is to be lost."""
+        named = {listing_key, f"{listing_key}@{location_key}"} & self.swallow_writes
+        self.swallow_writes -= named
+        return bool(named)
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """An account whose platform says what became of goods that were brought back."""
+
+    def take_back(
+        self, order_id: str, listing_key: str, quantity: int, location_key: str, state: ReturnState, *, damaged: bool = False
+    ) -> str:
+        """Money back for shipped units that lie at a location; return the refund's id. ValueError: it has no word for that."""
+        ...
+
+
+@runtime_checkable
+class TellsOfOrders(Protocol):
+    """An account whose platform sends webhooks of its orders."""
+
+    def tells_somebody(self) -> bool:
+        """Say whether anybody has asked for webhooks."""
+        ...
 
 
 class Account(Protocol):

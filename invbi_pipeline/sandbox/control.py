@@ -10,14 +10,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from invbi_pipeline.domain.words import LocationKind
 from invbi_pipeline.sandbox.world import Planted, World
 from invbi_pipeline.sandbox.world.configuration import environment
-from invbi_pipeline.sandbox.world.fault_kit import NoVictimError
+from invbi_pipeline.sandbox.world.facts import facts
+from invbi_pipeline.sandbox.world.faults.kit import NoVictimError
 
 __all__ = ["control_routes", "truth_summary"]
 
+_TIMES = ("at", "until", "ripe_at")
 _LONGEST_S = 30 * 86_400
-_OPTIONS = ("system", "listing_key", "sku", "units", "minutes", "share")
+_OPTIONS = ("system", "listing_key", "sku", "units", "minutes", "share", "overlap")
 
 Handler = Callable[[Request], Awaitable[JSONResponse]]
 
@@ -57,6 +60,23 @@ def control_routes(world: World) -> list[Route]:
             return _wrong(str(trouble))
         return JSONResponse(_row(made))
 
+    async def decoy(request: Request) -> JSONResponse:
+        asked = await _body(request)
+        kind = asked.pop("kind", "")
+        if kind not in world.decoys.kinds or set(asked) - {"system", "sku"}:
+            return _wrong(f'expected {{"kind": one of {", ".join(world.decoys.kinds)}}} and any of system, sku')
+        try:
+            made = world.decoys.make(kind, {name: str(value) for name, value in asked.items()})
+        except NoVictimError as trouble:
+            return _wrong(str(trouble))
+        return JSONResponse(asdict(made) | {"at": made.at.isoformat()})
+
+    async def facts_now(request: Request) -> JSONResponse:
+        return JSONResponse([asdict(fact) for fact in facts(world.business, world.truth)])
+
+    async def shelves(request: Request) -> JSONResponse:
+        return JSONResponse(_shelves(world))
+
     async def secrets(request: Request) -> JSONResponse:
         return JSONResponse(environment(world))
 
@@ -70,6 +90,9 @@ def control_routes(world: World) -> list[Route]:
         Route("/truth", truth),
         Route("/planted", planted),
         Route("/plant", _json_only(plant), methods=["POST"]),
+        Route("/decoy", _json_only(decoy), methods=["POST"]),
+        Route("/facts", facts_now),
+        Route("/shelves", shelves),
         Route("/secrets", secrets),
         Route("/secrets.sh", secrets_for_a_shell),
     ]
@@ -86,7 +109,7 @@ def truth_summary(world: World) -> dict[str, Any]:
         "by_system": dict(Counter(point.system for point in points)),
         "disagreeing": wrong,
         "excluded": [asdict(each) for each in excluded],
-        "planted": dict(Counter(each.label for each in world.planter.planted)),
+        "planted": dict(Counter(each.label for each in world.planter.planted if each.happened(world.business.now))),
     }
 
 
@@ -97,6 +120,7 @@ def _clock(world: World) -> dict[str, Any]:
         "now": business.now.isoformat(),
         "went_live_at": business.went_live_at.isoformat() if business.went_live_at else None,
         "plan_ends": ends.isoformat() if ends else None,
+        "ripening": sum(not each.happened(business.now) for each in world.planter.planted),
         "frozen": world.frozen,
         "machines_waiting": business.agenda.machines_waiting(),
         "digest": world.digest,
@@ -104,13 +128,29 @@ def _clock(world: World) -> dict[str, Any]:
 
 
 def _planted(world: World) -> dict[str, Any]:
-    rows = [_row(each) for each in world.planter.planted]
-    return {"planted": rows, "skipped": world.planter.skipped, "labels": world.planter.labels}
+    return {
+        "planted": [_row(each) for each in world.planter.planted],
+        "natural": [_row(each) for each in world.business.natural],
+        "decoys": [asdict(each) | {"at": each.at.isoformat()} for each in world.decoys.made],
+        "skipped": world.planter.skipped,
+        "labels": world.planter.labels,
+        "kinds": world.decoys.kinds,
+    }
 
 
 def _row(planted: Planted) -> dict[str, Any]:
     row = asdict(planted)
-    return row | {name: value.isoformat() if value else None for name, value in row.items() if name in ("at", "until")}
+    return row | {name: value.isoformat() if value else None for name, value in row.items() if name in _TIMES}
+
+
+def _shelves(world: World) -> list[dict[str, Any]]:
+    """Return what the record says of each shelf of ours and what lies there; a platform's own warehouse is nobody's to count."""
+    business = world.business
+    return [
+        {"location": place, "sku": sku, "book": book, "units": business.shelves.units[place, sku]}
+        for (place, sku), book in business.shelves.book.items()
+        if business.places[place].kind is not LocationKind.PLATFORM
+    ]
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class ErpAccount:
         self._on_hand: dict[tuple[str, str], int] = {}
         self._movements: list[str] = []
         self._count = 0
-        self._exported_at: datetime | None = None
+        self._exported_at: datetime | None = None  # the quarter of an hour that the files are of
+        self._written_at: datetime | None = None
 
     # set-up
 
@@ -159,6 +160,11 @@ class ErpAccount:
 
     # the files
 
+    @property
+    def exported_at(self) -> datetime | None:
+        """When the files that lie there were written."""
+        return self._written_at
+
     def export(self) -> None:
         """Write the files as of now, with whatever the wire makes of them."""
         now = self._clock.now()
@@ -166,6 +172,7 @@ class ErpAccount:
         self._exported_at = quarter
         if self.wire.stale_since is not None:
             return
+        self._written_at = now
         names = ("items.csv", "movements.csv", "stock.csv")
         if self.wire.down:
             for name in names:

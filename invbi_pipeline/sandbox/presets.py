@@ -19,12 +19,14 @@ from invbi_pipeline.sandbox.world.clock import VirtualClock
 from invbi_pipeline.sandbox.world.configuration import MARKETPLACE, seller_id, write_config
 from invbi_pipeline.sandbox.world.configuration import environment as secrets
 from invbi_pipeline.sandbox.world.demand import Kind
+from invbi_pipeline.sandbox.world.flash import FLASH_SALE
+from invbi_pipeline.sandbox.world.laws import LAWS
 from invbi_pipeline.sandbox.world.places import Place
 from invbi_pipeline.sandbox.world.plans import PresetPlan, StreamPlan, SystemPlan
 from invbi_pipeline.sandbox.world.policy import Policy
-from invbi_pipeline.sandbox.world.world import World
+from invbi_pipeline.sandbox.world.world import NOTHING, World
 
-__all__ = ["PRESETS", "build", "secrets", "write_config"]
+__all__ = ["HISTORY_DAYS", "PRESETS", "build", "emulated", "secrets", "write_config"]
 
 _SHOPS = ("soho", "camden", "leeds")
 _EVERYWHERE = ("warehouse", *_SHOPS)
@@ -145,22 +147,28 @@ def build(
     make_account: AccountFactory | None = None,
     history_days: int = HISTORY_DAYS,
     faults: bool = True,
+    laws: str = "calm",
+    history: Mapping[str, int] = NOTHING,
 ) -> World:
     """Return a world whose history ends at the clock's present, with the demo's `faults` scheduled.
 
     `base_url` is the server's address ("http://127.0.0.1:8000"), `folder` receives the ERP's exports (in `erp/`).
-    `make_account` replaces the emulated platforms. Raises KeyError for an unknown preset.
+    `history` says what went wrong in the history: label -> how many (such as `faults.shelf.HISTORY_PLAN`).
+    `make_account` replaces the emulated platforms. Raises KeyError for an unknown preset or `laws`.
     """
 
-    def emulated(plan: SystemPlan, world: WorldClock, rng: random.Random, url: str, words: Mapping[str, str]) -> Account:
-        return _account(plan, world, rng, url, words, folder)
+    def in_folder(plan: SystemPlan, world: WorldClock, rng: random.Random, url: str, words: Mapping[str, str]) -> Account:
+        return emulated(plan, world, rng, url, words, folder)
 
-    return build_world(PRESETS[preset], seed, skus, base_url, folder, clock, make_account or emulated, history_days, faults)
+    make = make_account or in_folder
+    plan = FLASH_SALE if preset == FLASH_SALE.name else PRESETS[preset]  # no business to rehearse: a day that benches replay
+    return build_world(plan, seed, skus, base_url, folder, clock, make, history_days, faults, LAWS[laws], history)
 
 
-def _account(
+def emulated(
     plan: SystemPlan, clock: WorldClock, rng: random.Random, base_url: str, words: Mapping[str, str], folder: Path
 ) -> Account:
+    """Return the emulated account that a plan asks for; `folder` receives an ERP's exports."""
     if plan.platform == "files":
         return ErpAccount(plan.name, clock, rng, folder / plan.name)
     if plan.platform == "square":

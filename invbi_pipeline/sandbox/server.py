@@ -22,6 +22,7 @@ from invbi_pipeline.sandbox.control import control_routes
 from invbi_pipeline.sandbox.courier import Courier
 from invbi_pipeline.sandbox.world import LiveClock, VirtualClock, World
 from invbi_pipeline.sandbox.world.configuration import SPREADSHEET, sheets_token
+from invbi_pipeline.sandbox.world.faults.shelf import AGES
 
 __all__ = ["create_app", "serve"]
 
@@ -68,10 +69,15 @@ def serve(
     folder: Path = Path(),
     *,
     live: bool = False,
+    faults: bool = True,
+    laws: str = "calm",
+    history_days: int = presets.HISTORY_DAYS,
+    aged: int = 0,
     ready: Callable[[str, Path], None] = lambda address, config: None,
 ) -> None:
     """Serve a fresh world on a loopback port (0: any free one) until stopped.
 
+    `aged`: how many of each fault that takes days to become one (`faults.shelf.AGES`) its history holds.
     Writes the ERP's exports and a matching `invbi.toml` into `folder`. When it is ready it prints one JSON line: address,
     preset, seed, skus, config, now; then it calls `ready` with address and config. Raises OSError when the port is taken
     (it names no file) or the folder cannot be written, and KeyError for an unknown preset.
@@ -83,7 +89,10 @@ def serve(
         listener.bind((_HOST, port))
         address = f"http://{_HOST}:{listener.getsockname()[1]}"
         clock = LiveClock() if live else VirtualClock()
-        world = presets.build(preset, seed, skus, address, folder, clock)
+        history = dict.fromkeys(AGES, aged)
+        world = presets.build(
+            preset, seed, skus, address, folder, clock, faults=faults, laws=laws, history_days=history_days, history=history
+        )
         config = presets.write_config(world, folder)
         app = create_app(world, SheetsService(clock, sheets_token(world)).app, live=live)
         now = world.business.now.isoformat()

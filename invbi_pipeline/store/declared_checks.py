@@ -10,14 +10,13 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.config import Config
-from invbi_pipeline.domain.policies import SELECTORS
+from invbi_pipeline.domain.offers.policies import BUFFERS, SELECTORS, crossing
 
 __all__ = ["Wrong", "misfits"]
 
 Wrong = tuple[int, str, str, str]  # row, column, what is wrong, how to mend it
 
 _SCOPE: Final = (*SELECTORS, "valid_from", "valid_to")
-_BUFFERS: Final = ("buffer", "buffer_pct_bp")
 _CURRENCY: Final = r"^[A-Z]{3}$"
 _ONE_OF_TWO: Final = "keep one of the two rows"
 
@@ -44,7 +43,9 @@ def _policies(config: Config, frames: Mapping[str, pl.DataFrame]) -> Iterator[Wr
     yield from _unknown(rows, "channel", sorted(name for name, system in config.systems.items() if system.sells), "channel")
     yield from _unknown(rows, "location", sorted(config.locations), "location")
     yield from _contradictions(rows, (*_SCOPE, "name"), "value")
-    yield from _contradictions(rows.filter(pl.col("name").is_in(_BUFFERS)), _SCOPE, "name")
+    yield from _contradictions(rows.filter(pl.col("name").is_in(BUFFERS)), _SCOPE, "name")
+    yield from _crossing(rows)
+    yield from _never_offered(rows)
 
 
 def _prices(config: Config, frames: Mapping[str, pl.DataFrame]) -> Iterator[Wrong]:
@@ -88,6 +89,24 @@ def _contradictions(rows: pl.DataFrame, key: Sequence[str], column: str) -> Iter
     differing = said.with_columns(first=first, at=at).filter(pl.col(column) != pl.col("first"))
     for row, here, there, before in differing.select("row", column, "first", "at").iter_rows():
         yield row, column, f"{here!r}, but row {before} says {there!r} for the same {_words(key)}", _ONE_OF_TWO
+
+
+def _crossing(rows: pl.DataFrame) -> Iterator[Wrong]:
+    """Rows of equal width that hold at the same time for a while, neither within the other's dates."""
+    pairs = crossing(rows.drop_nulls("value").lazy()).collect().unique("row", keep="first", maintain_order=True)
+    for row, name, value, other, said, before in pairs.iter_rows():
+        what = f"{name} {value} crosses the dates of row {before}, {other} {said} for the same selectors: which holds is not said"
+        yield row, "valid_from", what, "let one end where the other begins, or put its dates within the other's"
+
+
+def _never_offered(rows: pl.DataFrame) -> Iterator[Wrong]:
+    """Rows whose most lies below the least of the same selectors and dates: every offer would be 0, or one that is too small."""
+    least, most = (rows.filter(pl.col("name") == name).drop_nulls("value") for name in ("min_offer", "max_offer"))
+    both = most.join(least, on=_SCOPE, suffix="_least", nulls_equal=True).filter(pl.col("value") < pl.col("value_least"))
+    found = both.unique("row", keep="first", maintain_order=True)
+    for row, value, before, at_least in found.select("row", "value", "row_least", "value_least").iter_rows():
+        what = f"max_offer {value} is below min_offer {at_least} of row {before} for the same selectors and dates"
+        yield row, "value", what, "let max_offer be min_offer or more; to offer nothing, max_offer 0 alone is enough"
 
 
 def _words(key: Sequence[str]) -> str:

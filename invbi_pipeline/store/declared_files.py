@@ -13,8 +13,9 @@ import polars as pl
 
 from invbi_pipeline.config import Config
 from invbi_pipeline.domain.frames import KIT_ROWS, POLICIES, PRICES, RATES, SKU_MAP, UTC, Schema, empty
-from invbi_pipeline.domain.policies import ENDS_FIRST, NAMES
-from invbi_pipeline.domain.policies import problems as limits
+from invbi_pipeline.domain.offers.policies import ENDS_FIRST, NAMES
+from invbi_pipeline.domain.offers.policies import problems as limits
+from invbi_pipeline.domain.words import MOST_UNITS
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.store.declared_checks import Wrong, misfits
 
@@ -75,7 +76,7 @@ def read_declared(config: Config) -> Declared:
     for name in _FILES:
         text = _text(config, name, problems[name])
         if text is not None:
-            frames[name], wrong[name] = _typed(text, name)
+            frames[name], wrong[name] = _typed(text, name, config.business.timezone)
     for name, found in misfits(config, frames).items():
         wrong[name] += found
     every = [p for name in _FILES for p in (*problems[name], *_named(config, name, wrong[name]))]
@@ -134,14 +135,17 @@ def _columns(path: Path, text: pl.DataFrame, name: str) -> list[Problem]:
     return missing + unknown
 
 
-def _typed(text: pl.DataFrame, name: str) -> tuple[pl.DataFrame, list[Wrong]]:
-    """Return the rows typed, with `row`, and the cells that could not be (null) or may not be what they are."""
+def _typed(text: pl.DataFrame, name: str, timezone: str) -> tuple[pl.DataFrame, list[Wrong]]:
+    """Return the rows typed, with `row`, and the cells that could not be (null) or may not be what they are.
+
+    A date without a time is a day of `timezone`: its first moment.
+    """
     schema, defaults = _FILES[name], _DEFAULTS[name]
     trimmed = text.with_columns(pl.all().str.strip_chars()).with_row_index("row", offset=2)
     typed = trimmed.select(
         "row",
         *(
-            _cast(column, kind, defaults.get(column))
+            _cast(column, kind, defaults.get(column), timezone)
             if column in trimmed.columns
             else pl.lit(_absent(kind, defaults.get(column)), kind).alias(column)
             for column, kind in schema.items()
@@ -166,6 +170,8 @@ def _bad(said: pl.Series, typed: pl.Series, name: str) -> pl.Series:
     bad = (said == "") & needed if typed.dtype == pl.String() else typed.is_null() & (needed | (said != ""))
     if column in _POSITIVE:
         bad |= (typed <= 0).fill_null(value=False)
+    if column in _POSITIVE and typed.dtype == pl.Int64():
+        bad |= (typed > MOST_UNITS).fill_null(value=False)
     if column in _NOT_NEGATIVE:
         bad |= (typed < 0).fill_null(value=False)
     if typed.dtype == pl.Float64():  # text such as nan or inf reads as a number
@@ -175,17 +181,28 @@ def _bad(said: pl.Series, typed: pl.Series, name: str) -> pl.Series:
     return bad
 
 
-def _cast(column: str, kind: pl.DataType, default: int | None) -> pl.Expr:
+def _cast(column: str, kind: pl.DataType, default: int | None, timezone: str) -> pl.Expr:
     cell = pl.when(pl.col(column) != "").then(pl.col(column))
     if kind == UTC:
-        bare = cell.str.replace("Z$", "+00:00").str.replace(r"^(\d{4}-\d{2}-\d{2})$", "${1}T00:00:00+00:00")
-        return bare.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False).alias(column)
+        told = cell.str.replace("Z$", "+00:00").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+        return pl.coalesce(told, _day_begins(cell, timezone)).alias(column)
     if kind == pl.String():
         return pl.col(column)
     typed = cell.cast(kind, strict=False)
     return (typed if default is None else pl.when(pl.col(column) == "").then(pl.lit(default, kind)).otherwise(typed)).alias(
         column
     )
+
+
+def _day_begins(cell: pl.Expr, timezone: str) -> pl.Expr:
+    """Return the first moment of a day such as 2026-11-27 in a time zone; null for any other text.
+
+    Where the clocks go forward at midnight there is none: the day begins an hour later.
+    """
+    day = pl.when(cell.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(cell).str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+    moments = (day, day.dt.offset_by("1h"))
+    zoned = (at.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null") for at in moments)
+    return pl.coalesce(*zoned).dt.convert_time_zone("UTC")
 
 
 def _absent(kind: pl.DataType, default: int | None) -> str | int | None:
@@ -198,7 +215,9 @@ def _wanted(name: str, column: str, kind: pl.DataType) -> str:
     if kind == pl.String():
         return "filled in"
     numbers = "a whole number" if kind == pl.Int64() else "a number"
-    words = "a time such as 2026-11-27T00:00:00Z" if kind == UTC else numbers
+    words = "a day such as 2026-11-27, or a time such as 2026-11-27T00:00:00Z" if kind == UTC else numbers
     if column in _NOT_NEGATIVE:
         return f"{words}, 0 or more"
-    return f"{words} above 0" if column in _POSITIVE else words
+    if column in _POSITIVE:
+        return f"{words} from 1 to {MOST_UNITS}" if kind == pl.Int64() else f"{words} above 0"
+    return words

@@ -8,13 +8,13 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 
-from invbi_pipeline.domain.frames import QUARANTINE, UTC, WALL, empty
+from invbi_pipeline.domain.frames import QUARANTINE, UTC, WALL, empty, fit
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
 from invbi_pipeline.store.tables import BATCHES
 from invbi_pipeline.store.walls import parse
 from invbi_pipeline.store.warehouse import Database
 
-__all__ = ["POINTS", "SWEEP", "Batch", "Read", "failed_batch", "land", "prepare"]
+__all__ = ["POINTS", "SWEEP", "Batch", "Read", "failed_batch", "land", "landed", "prepare"]
 
 SWEEP: Final = "sweep"  # the whole dataset, or what changed of it
 POINTS: Final = "points"  # only the listings that were asked for
@@ -92,14 +92,15 @@ def prepare(reading: Read, system: str, run_id: str, batch_id: str, scope: str =
     """Take a read through the wall: typed rows, and in quarantine what breaks a rule or what the channel itself put aside."""
     dataset = str(reading.dataset)
     chief = _CHIEF.get(dataset, dataset)
+    latest = max(reading.ended_at, reading.platform_time)  # a platform whose clock is ahead is told of as such
     parsed = {
-        name: parse(name, frame, batch_id, system, dataset if name == chief else f"{dataset}.{name}")
+        name: parse(name, frame, batch_id, system, dataset if name == chief else f"{dataset}.{name}", latest)
         for name, frame in reading.frames.items()
     }
     aside = [one.quarantine for one in parsed.values()]
     if reading.rejected is not None and reading.rejected.height:
         named = reading.rejected.with_columns(pl.lit(batch_id).alias("batch_id"), pl.lit(system).alias("system"))
-        aside.append(named.select(pl.col(name).cast(kind) for name, kind in QUARANTINE.items()))
+        aside.append(fit(named, QUARANTINE))
     return Batch(
         batch_id=batch_id,
         run_id=run_id,
@@ -145,7 +146,7 @@ def land(database: Database, batches: Sequence[Batch], at: datetime) -> None:
     known = database.query("SELECT count(*) AS n FROM raw.batches WHERE batch_id IN (SELECT unnest($ids))", {"ids": ids})["n"][0]
     if known:
         for table in (*(f"raw.{name}" for name in WALL), "quarantine.rows", "raw.batches"):
-            database.execute(f"DELETE FROM {table} WHERE batch_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608 (our names)
+            database.execute(f"DELETE FROM {table} WHERE batch_id IN (SELECT unnest($ids))", {"ids": ids})
     for name, schema in WALL.items():
         parts = [
             batch.rows[name].with_columns(pl.lit(batch.batch_id).alias("batch_id"), pl.lit(at).cast(UTC).alias("landed_at"))
@@ -158,6 +159,22 @@ def land(database: Database, batches: Sequence[Batch], at: datetime) -> None:
     first = database.query("SELECT coalesce(max(seq), 0) + 1 AS seq FROM raw.batches")["seq"][0]
     records = [_record(batch, first + n, at) for n, batch in enumerate(batches)]
     database.append("raw.batches", pl.DataFrame(records, schema=dict(BATCHES)))
+
+
+def landed(database: Database, batch_ids: Sequence[str]) -> list[Batch]:
+    """Return believed batches as they landed, in that order: their rows and clocks, without payload or quarantine."""
+    chosen = {"ids": list(batch_ids)}
+    columns = "batch_id, run_id, system, dataset, scope, began_at, ended_at, platform_time, cursor, is_full AS full, complete"
+    said = database.query(
+        f"SELECT {columns} FROM raw.batches WHERE batch_id IN (SELECT unnest($ids)) AND verdict = 'believed' ORDER BY seq", chosen
+    )
+    rows: dict[str, dict[str, pl.DataFrame]] = {batch_id: {} for batch_id in said["batch_id"]}
+    for name, schema in WALL.items():
+        found = database.query(f"SELECT * FROM raw.{name} WHERE batch_id IN (SELECT unnest($ids))", chosen)
+        for (batch_id,), part in found.partition_by("batch_id", as_dict=True).items():
+            if str(batch_id) in rows:
+                rows[str(batch_id)][name] = part.select(*schema, "payload", "row_number")
+    return [Batch(**row, rows=rows[row["batch_id"]]) for row in said.iter_rows(named=True)]
 
 
 def _record(batch: Batch, seq: int, at: datetime) -> dict[str, object]:

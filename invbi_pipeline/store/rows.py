@@ -1,14 +1,15 @@
-"""Rows between frames and the state store: JSON bodies, and insert-or-replace that every database understands."""
+"""Rows between frames and the state store: JSON bodies, and insert-or-replace as one statement."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Table, and_, insert, select, update
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from invbi_pipeline.domain.frames import UTC
 
-__all__ = ["from_json", "put", "to_json"]
+__all__ = ["from_json", "inserting", "put", "to_json"]
 
 
 def to_json(frame: pl.DataFrame) -> list[str]:
@@ -30,12 +31,13 @@ def from_json(bodies: Sequence[str], schema: Mapping[str, pl.DataType]) -> pl.Da
     )
 
 
-def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], *, replace: bool = True) -> bool:
-    """Insert a row, or update the one with this key (unless not `replace`). Return whether it is new."""
-    mine = and_(*(table.c[name] == value for name, value in key.items()))
-    if connection.execute(select(next(iter(table.primary_key))).where(mine)).first() is None:
-        connection.execute(insert(table).values(**key, **values))
-        return True
-    if replace:
-        connection.execute(update(table).where(mine).values(**values))
-    return False
+def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Insert a row, or update the one with this key; of two processes that do so at once the later one's values stand."""
+    connection.execute(
+        inserting(connection, table).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=dict(values))
+    )
+
+
+def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT in the words of the connection's database, which can say what a conflict with a known key does."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,11 +1,12 @@
 """The state: what must survive a crash to the last acknowledged event (SQLAlchemy; SQLite in WAL mode by default).
 
-Cursors, the inbox of webhook deliveries, breakers, pauses and small marks are methods of `State`; corrections live in
-`State.outbox` (`store.outbox`), findings in `State.lives`. Every method is one transaction.
+Cursors, findings' lives, breakers, pauses and small marks are methods of `State`; webhook deliveries live in `State.inbox`
+(`store.inbox`), corrections in `State.outbox` (`store.outbox`), what people said of findings in `State.cases` (`store.cases`)
+and of listings in `State.decisions` (`store.decisions`), rate budgets in `State.budgets` (`store.budgets`). Every method is one
+transaction.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,13 +21,18 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from invbi_pipeline.domain.frames import UTC
 from invbi_pipeline.errors import ConfigError, StoreBusy
+from invbi_pipeline.store.budgets import Budgets
+from invbi_pipeline.store.cases import Cases
+from invbi_pipeline.store.decisions import Decisions
+from invbi_pipeline.store.inbox import Inbox
 from invbi_pipeline.store.outbox import Outbox
-from invbi_pipeline.store.rows import from_json, put, to_json
-from invbi_pipeline.store.state_tables import BREAKERS, CURSORS, INBOX, LIVES, META, PAUSES
+from invbi_pipeline.store.rows import from_json, inserting, put, to_json
+from invbi_pipeline.store.state_tables import BREAKERS, CURSORS, LIVES, META, PAUSES
 
-__all__ = ["BREAKER_ROWS", "PAUSE_ROWS", "Cursor", "Delivery", "State", "open_state"]
+__all__ = ["BREAKER_ROWS", "PAUSE_ROWS", "Cursor", "State", "open_state"]
 
-_HEAD: Final = "0001"  # the newest version in migrations/
+_DATABASES: Final = ("sqlite", "postgresql")
+_HEAD: Final = "0005"  # the newest version in migrations/
 
 BREAKER_ROWS: Final = {"system": pl.String(), "failures": pl.Int64(), "blind_since": UTC, "reason": pl.String()}
 PAUSE_ROWS: Final = {
@@ -47,37 +53,53 @@ class Cursor:
     full_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A webhook delivery that waits to be worked on."""
-
-    system: str
-    delivery_id: str
-    topic: str
-    received_at: datetime
-    listing_keys: tuple[str, ...] = ()
-    order_ids: tuple[str, ...] = ()
-    occurred_at: datetime | None = None
-
-
 class State:
-    """The state store behind one engine. Raises `StoreBusy` when another process keeps it locked."""
+    """The state store behind one engine. Raises `StoreBusy` when another process keeps it locked, or its server is away."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.outbox = Outbox(self.begin)
+        self.cases = Cases(self.begin)
+        self.decisions = Decisions(self.begin)
+        self.budgets = Budgets(self._looking, self._alone)
+        self.inbox = Inbox(self.begin)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open one transaction: committed at the end of the block, rolled back when it raises."""
+        with self._busy_when_locked(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _busy_when_locked(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except OperationalError as trouble:
+            url = _shown(self._engine.url)
             if "locked" in str(trouble.orig):
-                url = _shown(self._engine.url)
                 raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
+            if self._engine.dialect.name == "postgresql":  # it restarts, say; its own text may quote what was to be stored
+                raise StoreBusy(f"The state store {url} does not answer. Nothing was changed; run again.") from trouble
             raise
+
+    @contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        """Open a connection on which every statement is committed by itself."""
+        with self._busy_when_locked(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """As `_looking`, to change something; a power cut may take the last changes away."""
+        sqlite = self._engine.dialect.name == "sqlite"
+        with self._looking() as connection:
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+            try:
+                yield connection
+            finally:
+                if sqlite:
+                    connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
     def close(self) -> None:
         self._engine.dispose()
@@ -113,49 +135,16 @@ class State:
         with self.begin() as db:
             db.execute(delete(CURSORS).where(*where))
 
-    # inbox
-
-    def receive(self, delivery: Delivery) -> bool:
-        """Store a delivery before it is acknowledged. Return False when it was there already."""
-        body = {
-            "listing_keys": delivery.listing_keys,
-            "order_ids": delivery.order_ids,
-            "occurred_at": delivery.occurred_at.isoformat() if delivery.occurred_at else None,
-        }
-        key = {"system": delivery.system, "delivery_id": delivery.delivery_id}
-        row = {"topic": delivery.topic, "body": json.dumps(body), "received_at": delivery.received_at, "done_at": None}
-        with self.begin() as db:
-            return put(db, INBOX, key, row, replace=False)
-
-    def waiting(self, limit: int = 1000) -> list[Delivery]:
-        """Return deliveries not worked on yet, oldest first."""
-        chosen = select(INBOX).where(INBOX.c.done_at.is_(None)).order_by(INBOX.c.received_at).limit(limit)
-        with self.begin() as db:
-            rows = db.execute(chosen).mappings().all()
-        return [_delivery(dict(row)) for row in rows]
-
-    def done(self, deliveries: Iterable[Delivery], at: datetime) -> None:
-        """Mark deliveries as worked on."""
-        with self.begin() as db:
-            for one in deliveries:
-                mine = (INBOX.c.system == one.system, INBOX.c.delivery_id == one.delivery_id)
-                db.execute(update(INBOX).where(*mine).values(done_at=at))
-
-    def forget_deliveries(self, before: datetime) -> int:
-        """Drop deliveries worked on before this time (a platform's retry window must have passed). Return how many."""
-        with self.begin() as db:
-            return db.execute(delete(INBOX).where(INBOX.c.done_at < before)).rowcount
-
     # finding lives
 
     def lives(self, schema: dict[str, pl.DataType], states: Sequence[str] = ()) -> pl.DataFrame:
-        """Return the findings as they were last saved, with the columns of `schema` (FINDINGS); of these states only, if any."""
+        """Return the findings as they were last saved, with the columns of `schema` (LIVES); of these states only, if any."""
         chosen = select(LIVES.c.body).where(LIVES.c.state.in_(states)) if states else select(LIVES.c.body)
         with self.begin() as db:
             return from_json(db.execute(chosen).scalars().all(), schema)
 
     def save_lives(self, findings: pl.DataFrame) -> None:
-        """Store findings (FINDINGS), each in place of what its id had."""
+        """Store findings (LIVES), each in place of what its id had."""
         bodies = to_json(findings)
         with self.begin() as db:
             for row, body in zip(
@@ -208,8 +197,28 @@ class State:
             return str(db.execute(select(META.c.value).where(META.c.key == key)).scalar() or "")
 
     def set_mark(self, key: str, value: str) -> None:
+        self.set_marks({key: value})
+
+    def set_marks(self, values: Mapping[str, str]) -> None:
+        """Keep several, all or none."""
         with self.begin() as db:
-            put(db, META, {"key": key}, {"value": value})
+            for key, value in values.items():
+                put(db, META, {"key": key}, {"value": value})
+
+    def swap_mark(self, key: str, old: str, new: str) -> bool:
+        """Replace the mark `old` (empty: none) by `new`; False, and nothing is done, when it is another one by now."""
+        mine = META.c.key == key
+        with self.begin() as db:
+            if db.execute(update(META).where(mine, META.c.value == old).values(value=new)).rowcount:
+                return True
+            made = inserting(db, META).values(key=key, value=new).on_conflict_do_nothing() if old == "" else None
+            return made is not None and bool(db.execute(made).rowcount)
+
+    def marks(self, prefix: str) -> dict[str, str]:
+        """Return every small mark whose key begins so, by the rest of its key."""
+        chosen = select(META.c.key, META.c.value).where(META.c.key.startswith(prefix, autoescape=True))
+        with self.begin() as db:
+            return {str(key).removeprefix(prefix): str(value) for key, value in db.execute(chosen).all()}
 
 
 def open_state(url: str, folder: Path, wait_s: float = 20.0) -> State:
@@ -238,11 +247,13 @@ def open_state(url: str, folder: Path, wait_s: float = 20.0) -> State:
 def _engine(url: str, folder: Path, wait_s: float) -> Engine:
     try:
         where = make_url(url)
+        if where.get_backend_name() not in _DATABASES:
+            raise _wrong_address("invbi keeps its state in SQLite or PostgreSQL", "name one of them before ://")
         sqlite = where.get_backend_name() == "sqlite"
         if sqlite and where.database and where.database != ":memory:":
             where = where.set(database=str(folder / where.database))
             Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(where, connect_args={"timeout": wait_s} if sqlite else {})
+        engine = create_engine(where, connect_args={"timeout": wait_s} if sqlite else {}, pool_pre_ping=not sqlite)
     except NoSuchModuleError as trouble:
         raise _wrong_address("it names a kind of database that is not known", "correct what stands before ://") from trouble
     except ImportError as trouble:
@@ -326,17 +337,3 @@ def _upgrade(connection: Connection, version: str) -> None:
             f"The state store has version {version}, which this invbi does not know: {trouble}",
             [("store.state_url", f"version {_HEAD} or older", "install the newer invbi that made it")],
         ) from trouble
-
-
-def _delivery(row: dict[str, Any]) -> Delivery:
-    body = json.loads(row["body"])
-    happened = body["occurred_at"]
-    return Delivery(
-        row["system"],
-        row["delivery_id"],
-        row["topic"],
-        row["received_at"],
-        tuple(body["listing_keys"]),
-        tuple(body["order_ids"]),
-        datetime.fromisoformat(happened) if happened else None,
-    )

@@ -8,18 +8,34 @@ from datetime import UTC as UTC_ZONE
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, DateTime, Dialect, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 __all__ = [
     "APPROVALS",
     "BREAKERS",
+    "BUDGETS",
     "CURSORS",
     "INBOX",
     "LIVES",
+    "MAPPING_DECISIONS",
     "META",
     "METADATA",
     "OUTBOX",
     "PAUSES",
+    "SAYINGS",
     "Utc",
 ]
 
@@ -85,6 +101,7 @@ OUTBOX: Final = Table(
     Column("planned_at", Utc, nullable=False),
     Column("moved_at", Utc, nullable=False),  # when the state last changed; our clock
     Column("body", Text, nullable=False),  # JSON: the whole CORRECTIONS row
+    Column("attempts", Integer, nullable=False, server_default="0"),  # in vain, by a platform that was there
     Index("outbox_state", "state"),
     Index("outbox_run", "run_id"),
     Index("outbox_point", "system", "listing_key", "location"),
@@ -111,6 +128,33 @@ LIVES: Final = Table(
     Index("finding_lives_state", "state"),
 )
 
+SAYINGS: Final = Table(  # what people said of findings, word by word; runs never write here
+    "finding_sayings",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("finding_id", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),  # words.Said
+    Column("value", Text, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("at", Utc, nullable=False),  # our clock
+    Index("finding_sayings_finding", "finding_id"),
+)
+
+MAPPING_DECISIONS: Final = Table(  # which sku people said a listing is or is not; runs never write here
+    "mapping_decisions",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("system", String(200), nullable=False),
+    Column("listing_key", String(300), nullable=False),
+    Column("sku", String(300), nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("decision", String(20), nullable=False),  # words.Decision
+    Column("who", String(200), nullable=False),
+    Column("decided_at", Utc, nullable=False),  # our clock
+    Column("since", Utc),  # from when it holds; null: from when the word holds that it corrects
+    Index("mapping_decisions_listing", "system", "listing_key"),
+)
+
 BREAKERS: Final = Table(  # systems that could not be read
     "breakers",
     METADATA,
@@ -128,6 +172,15 @@ PAUSES: Final = Table(
     Column("reason", Text, nullable=False),
     Column("at", Utc, nullable=False),
     Column("by_machine", Boolean, nullable=False),  # a guard did it, not a person
+)
+
+BUDGETS: Final = Table(  # rate limits, by operation; what several processes spend together
+    "budgets",
+    METADATA,
+    Column("system", String(200), primary_key=True),
+    Column("operation", String(200), primary_key=True),
+    Column("reserved_until", BigInteger, nullable=False),  # microseconds of the epoch at which the bucket is full again
+    Column("learnt", Text, nullable=False),  # JSON: what was found out of a limit that nobody publishes
 )
 
 META: Final = Table("meta", METADATA, Column("key", String(300), primary_key=True), Column("value", Text, nullable=False))

@@ -7,10 +7,12 @@ import polars as pl
 
 from invbi_pipeline.domain import frames
 from invbi_pipeline.domain.frames import UTC, Schema
+from invbi_pipeline.domain.phantom import COUNT_LIST
 
 __all__ = [
     "BATCHES",
     "DUCKDB_TYPES",
+    "FINDING_CHANGES",
     "LANDED",
     "LOCATION_MAP",
     "POINT_CHANGES",
@@ -19,6 +21,7 @@ __all__ = [
     "SCHEMAS",
     "SYSTEM_MODES",
     "TABLES",
+    "UNIT_VALUES",
     "create_table",
 ]
 
@@ -75,11 +78,37 @@ SYSTEM_MODES: Final[Schema] = {  # from the configuration, for the marts
     "counts": _flag,
     "sells": _flag,
     "max_age_s": _int,
+    "timezone": _text,  # the business's: where its days end
+    "currency": _text,  # in which it reports
 }
 
 POINT_CHANGES: Final[Schema] = {**frames.POINTS, "changed_at": UTC}  # a row whenever a point's figures changed; our clock
 
 RAW: Final[Mapping[str, Schema]] = {f"raw.{name}": {**schema, **LANDED} for name, schema in frames.WALL.items()}
+
+FINDING_CHANGES: Final[Schema] = {  # a row whenever a finding's state changed; our clock
+    "finding_id": _text,
+    "run_id": _text,
+    "code": _text,
+    "severity": _text,
+    "system": _text,
+    "sku": _text,
+    "was": _text,  # null: it is new
+    "state": _text,
+    "resolution": _text,
+    "acknowledged_by": _text,
+    "owner": _text,
+    "opened_at": UTC,
+    "changed_at": UTC,
+}
+
+UNIT_VALUES: Final[Schema] = {  # one unit of a listing in the reporting currency, as the newest run priced it; null: unpriced
+    "system": _text,
+    "listing_key": _text,
+    "sku": _text,
+    "price": frames.PRICES["price"],
+    "cost": frames.PRICES["cost"],
+}
 
 TABLES: Final[Mapping[str, Schema]] = {
     **RAW,
@@ -89,22 +118,30 @@ TABLES: Final[Mapping[str, Schema]] = {
     "truth.kits": frames.KITS,
     "truth.anchors": frames.ANCHORS,
     "truth.openings": frames.OPENINGS,
+    "truth.shelves": frames.SHELVES,
+    "truth.outside": frames.OUTSIDE,
     "truth.reservations": frames.RESERVATIONS,
     "truth.positions": frames.POSITIONS,
     "truth.offers": frames.OFFERS,
     "truth.unbooked": frames.UNBOOKED,
     "truth.candidates": frames.CANDIDATES,
+    "truth.phantoms": COUNT_LIST,
     "truth.prices": frames.PRICES,
+    "truth.rates": frames.RATES,
     "recon.bases": frames.BASES,
     "recon.contained": frames.CONTAINED,
     "recon.looks": frames.LOOKS,
     "recon.unjudged": frames.UNJUDGED,
     "recon.flight_ends": frames.FLIGHT_ENDS,
     "recon.points": frames.POINTS,
+    "recon.exposure": frames.EXPOSURE,
     "recon.point_changes": POINT_CHANGES,
     "recon.findings": frames.FINDINGS,
+    "recon.finding_changes": FINDING_CHANGES,
     "recon.corrections": frames.CORRECTIONS,
+    "recon.trail": frames.TRAIL,
     "recon.feeds": frames.FEEDS,
+    "recon.unit_values": UNIT_VALUES,
     "recon.runs": RUNS,
     "recon.location_map": LOCATION_MAP,
     "recon.systems": SYSTEM_MODES,

@@ -6,13 +6,14 @@ rules of the trade below; rows that fail go to quarantine with their row number 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from invbi_pipeline.domain.frames import QUARANTINE, UTC, WALL, empty
-from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity
+from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity, ReturnState
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -27,6 +28,7 @@ _REQUIRED: Final[Mapping[str, Sequence[str]]] = {
     "order_lines": ("system", "order_id", "line_id", "state", "quantity", "open_quantity"),
     "effects": ("system", "effect_id", "listing_key", "kind", "units", "stamped_at"),
     "movements": ("system", "movement_id", "listing_key", "kind", "occurred_at"),
+    "returns": ("system", "event_id", "return_id", "listing_key", "state", "units", "occurred_at"),
 }
 
 # Columns that are an empty text where the platform says nothing, so that keys compare.
@@ -42,17 +44,41 @@ _WORDS: Final[Mapping[tuple[str, str], Sequence[str]]] = {
     ("order_lines", "state"): list(OrderState),
     ("effects", "kind"): list(MovementKind),
     ("movements", "kind"): list(MovementKind),
+    ("returns", "state"): list(ReturnState),
 }
 
 # What a spreadsheet writes where a value should be.
 _SHEET_ERROR: Final = r"^#(REF|N/A|VALUE|NAME|DIV/0|NULL|NUM)[!?]?$"
-_IN_EXPONENT: Final = r"^\d(\.\d+)?[eE]\+?\d{1,3}$"  # 1.23E+12: a spreadsheet made a number of a code
-_WHOLE: Final = r"^[+-]?\d{1,18}(\.0*)?$"
-_NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
-_FRACTION: Final = r"^[+-]?(\d*\.\d*[1-9]\d*|\.0+)$"
+_IN_EXPONENT: Final = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,3}$"  # 1.23E+12: a spreadsheet made a number of a code
+# ASCII digits only: to Polars \d is any script's digit, and no cast reads those
+_WHOLE: Final = r"^[+-]?0*[0-9]{1,9}(\.0*)?$"  # up to words.MOST_UNITS
+_NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_FRACTION: Final = r"^[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|\.0+)$"
 _NOT_NEGATIVE: Final = frozenset({"reserved", "open_quantity", "price", "counted"})
+_NOT_NEGATIVE_OF: Final = frozenset({("order_lines", "quantity")})  # a stock quantity may be: more was sold than was there
+
+# What a row is known by, of frames where one id has one meaning for ever. An order line may change: each change is one.
+_IDS: Final[Mapping[str, Sequence[str]]] = {
+    "order_lines": ("system", "updated_at", "order_id", "line_id"),
+    "effects": ("system", "effect_id"),
+    "movements": ("system", "listing_key", "movement_id"),
+    "returns": ("system", "event_id"),
+}
+
+# When it happened, of frames whose rows have happened: none can be after the read that tells of it.
+_HAPPENED: Final[Mapping[str, str]] = {"movements": "occurred_at", "effects": "stamped_at", "returns": "occurred_at"}
+_AHEAD: Final = timedelta(days=1)  # a local time taken for UTC is up to 14 hours off
 
 Rule = Callable[[pl.Expr], pl.Expr]
+
+_LEAVES: Final = (MovementKind.SALE, MovementKind.TRANSFER_OUT, MovementKind.DAMAGE)
+
+
+def _moves(kinds: Sequence[str], written: str) -> pl.Expr:
+    """Say of a row of one of these kinds whether its units are written so; of any other row, that all is well."""
+    mine = pl.col("kind").str.to_lowercase().is_in([str(kind) for kind in kinds])
+    return (~mine | pl.col("units").str.contains(written)).fill_null(value=True)
+
 
 # What two cells of a row must keep together, by wall frame: the column it is told of, what it says, the rule.
 _ROW_RULES: Final[Mapping[str, Sequence[tuple[str, str, pl.Expr]]]] = {
@@ -68,7 +94,10 @@ _ROW_RULES: Final[Mapping[str, Sequence[tuple[str, str, pl.Expr]]]] = {
             "units",
             "is blank",
             pl.col("units").is_not_null() | (pl.col("kind").str.to_lowercase() == "count").fill_null(value=True),
-        )
+        ),
+        # what left a place adds nothing to it; less than nothing received is a receipt taken back, and common
+        ("units", "above 0, and this kind takes units away", _moves(_LEAVES, r"^-|^\+?0*(\.0*)?$")),
+        ("units", "below 0, and this kind brings units", _moves([MovementKind.TRANSFER_IN], r"^[^-]|^-0*(\.0*)?$")),
     ],
 }
 
@@ -81,11 +110,12 @@ class Parsed:
     quarantine: pl.DataFrame
 
 
-def parse(name: str, frame: pl.DataFrame, batch_id: str, system: str, dataset: str) -> Parsed:
+def parse(name: str, frame: pl.DataFrame, batch_id: str, system: str, dataset: str, read_at: datetime | None = None) -> Parsed:
     """Type wall frame `name`, whose cells are text; put the rows that break a rule aside.
 
     `dataset` is what quarantine calls the source. A `row_number` column is kept; without one, rows count from 1. Columns
-    beyond the contract are ignored; one that is missing is null in every row.
+    beyond the contract are ignored; one that is missing is null in every row. With `read_at`, when the read ended, what is
+    said to have happened more than a day later is put aside too.
     """
     schema = WALL[name]
     text = _as_text(name, frame)
@@ -103,7 +133,61 @@ def parse(name: str, frame: pl.DataFrame, batch_id: str, system: str, dataset: s
         "payload",
     )
     typed = good.select(*(_typed(name, column, kind) for column, kind in schema.items()), "payload", "row_number")
-    return Parsed(typed, quarantine)
+    wrong = _told_once(_unread(good, typed), _yet_to_come(name, typed, read_at), _overruled(name, typed))
+    if wrong.is_empty():
+        return Parsed(typed, quarantine)
+    told = {"batch_id": batch_id, "system": system, "dataset": dataset}
+    rows = typed.with_row_index("at")
+    aside = rows.join(wrong, on="at").select(
+        *(pl.lit(said).alias(column) for column, said in told.items()), "row_number", "reason", "payload"
+    )
+    kept = rows.join(wrong, on="at", how="anti", maintain_order="left").drop("at")
+    return Parsed(kept, pl.concat([quarantine, aside]).sort("row_number", maintain_order=True))
+
+
+_WRONG: Final = {"at": pl.UInt32(), "reason": pl.String()}  # the index of a typed row, and why it is put aside
+
+
+def _told_once(*wrong: pl.DataFrame) -> pl.DataFrame:
+    """Lay `_WRONG` frames together, a row's reasons in one text."""
+    found = [frame for frame in wrong if frame.height]
+    if not found:
+        return pl.DataFrame(schema=_WRONG)
+    return pl.concat(found).group_by("at", maintain_order=True).agg(pl.col("reason").str.join("; "))
+
+
+def _unread(text: pl.DataFrame, typed: pl.DataFrame) -> pl.DataFrame:
+    """Return as `_WRONG` the rows with a cell that keeps every rule and that its type cannot hold: null would mean unsaid."""
+    lost = [c for c in typed.columns if c in text.columns and typed[c].null_count() > text[c].null_count()]
+    if not lost:
+        return pl.DataFrame(schema=_WRONG)
+    reasons = [pl.when(text[c].is_not_null() & typed[c].is_null()).then(pl.lit(f"{c}: cannot be read")) for c in lost]
+    said = typed.select(reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True)).with_row_index("at")
+    return said.filter(pl.col("reason") != "")
+
+
+def _yet_to_come(name: str, typed: pl.DataFrame, read_at: datetime | None) -> pl.DataFrame:
+    """Return as `_WRONG` the rows that tell of what has not happened yet."""
+    column = _HAPPENED.get(name)
+    if column is None or read_at is None:
+        return pl.DataFrame(schema=_WRONG)
+    late = typed.with_row_index("at").filter(pl.col(column) > read_at + _AHEAD)
+    return late.select("at", reason=pl.lit(f"{column}: more than a day after it was read"))
+
+
+def _overruled(name: str, typed: pl.DataFrame) -> pl.DataFrame:
+    """Return `at` (its index in `typed`) and `reason` of rows whose id a later row of the same read has with other contents.
+
+    Which of the two is right nobody can tell; the later holds, as between two reads, and the other is shown, not lost.
+    """
+    rows = typed.with_row_index("at")
+    key = _IDS.get(name)
+    if key is None or not (again := rows.select(key).is_duplicated()).any():
+        return pl.DataFrame(schema=_WRONG)
+    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).last().over(key)) for c in WALL[name] if c not in key)
+    later = pl.col("row_number").last().over(key)
+    reason = pl.format(f"{key[-1]}: row {{}} has the same id and other contents", later)
+    return rows.filter(again).select("at", differs=differs, reason=reason).filter("differs").drop("differs")
 
 
 def parse_time(column: pl.Expr) -> pl.Expr:
@@ -143,7 +227,8 @@ def _typed(name: str, column: str, kind: pl.DataType) -> pl.Expr:
     if kind == pl.Int64():
         return cell.str.strip_prefix("+").str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
     if kind == pl.Float64():
-        return cell.cast(pl.Float64, strict=False)
+        number = cell.cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number).alias(column)
     if kind == pl.Boolean():
         return cell.str.to_lowercase() == "true"
     if (name, column) in _WORDS:
@@ -155,12 +240,13 @@ def _failures(name: str, text: pl.DataFrame) -> pl.DataFrame:
     """Return one row a rejected row: `at` (its index in `text`) and `reason` (each once, in the rules' order).
 
     Nearly every row keeps every rule, so one check over whole rows finds the few that do not; only those are judged cell by
-    cell, which is what gives each its reasons and costs a hundred times as much.
+    cell, which gives each its reasons and is far dearer.
     """
-    suspects = _failing(_row_rule(name), text.with_row_index("at"))
+    indexed = text.with_row_index("at")
+    suspects = _failing(_row_rule(name), indexed)
     if suspects is None:
         return pl.DataFrame(schema={"at": pl.UInt32, "reason": pl.String})
-    rows = text.with_row_index("at").join(suspects.select(at="index").unique(), on="at", how="semi", maintain_order="left")
+    rows = indexed.join(suspects.select(at="index").unique(), on="at", how="semi", maintain_order="left")
     cases = _failing(_cell_schema(name), rows.drop("at"))
     assert cases is not None
     said = pl.col("check").replace({"not_nullable": "is blank"})
@@ -238,7 +324,7 @@ def _cell_rules(name: str, column: str, kind: pl.DataType) -> list[tuple[str, Ru
         ]
     if kind == pl.Float64():
         rules.append(("not a number", lambda c: c.str.contains(_NUMBER)))
-    if column in _NOT_NEGATIVE:
+    if column in _NOT_NEGATIVE or (name, column) in _NOT_NEGATIVE_OF:
         rules.append(("below 0", lambda c: ~c.str.starts_with("-")))
     if kind == UTC:
         rules.append(("not a time", lambda c: c.is_null() | parse_time(c).is_not_null()))

@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from invbi_pipeline.domain.frames import Schema, fit
 from invbi_pipeline.errors import ConfigError, StoreBusy
 from invbi_pipeline.store.tables import DUCKDB_TYPES, RAW, SCHEMAS, TABLES, create_table
 
@@ -29,6 +30,7 @@ _HOLDER: Final = re.compile(r"lock is held in (?P<program>\S+) \(PID (?P<pid>\d+
 _TABLES_HERE: Final = """
     SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_catalog() AND NOT internal ORDER BY ALL
 """
+_ALL_ROWS: Final = 2**62
 _ROWS_AT_ONCE: Final = 50_000  # of a frame on its way in: bounds the copies that are made for it
 _TURN: Final = threading.RLock()  # DuckDB's file lock is per process: threads of ours queue here
 # a reader of the copy sees the copy, and nothing beside it
@@ -52,14 +54,16 @@ class Database:
     def query(self, sql: str, params: Params = None, limit: int | None = None) -> pl.DataFrame:
         """Run one SELECT and return its rows, at most `limit`. `params` fill `?` (a sequence) or `$name` (a mapping).
 
-        Whole numbers come back as Int64, times as UTC; an interval, which frames have no type for, as its seconds. Raises
+        A column whose name is repeated is numbered: a, a_1. Whole numbers come back as Int64, times as UTC; an interval,
+        which frames have no type for, as its seconds. Raises
         duckdb's own errors, `InvalidInputException` for a text that returns no rows.
         """
         found: duckdb.DuckDBPyRelation | None = self._connection.sql(sql, params=params)
         if found is None:
             raise duckdb.InvalidInputException("This returns no rows: write one SELECT.")
-        if limit is not None:
-            found = found.limit(limit)
+        repeated = len({name.casefold() for name in found.columns}) < len(found.columns)
+        if limit is not None or repeated:  # DuckDB names the columns of a part a, a_1, a_2; a frame cannot repeat a name
+            found = found.limit(_ALL_ROWS if limit is None else limit)
         columns = [_plain(name, str(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
         made = pl.from_arrow(found.project(", ".join(columns)).to_arrow_table())
         assert isinstance(made, pl.DataFrame)
@@ -73,13 +77,21 @@ class Database:
 
     def count(self, table: str) -> int:
         """Return how many rows `table` has."""
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 (our own names)
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
     def read(self, table: str) -> pl.DataFrame:
         """Return every row of one table of the registry, in its frame's column order."""
-        columns = ", ".join(f'"{column}"' for column in TABLES[table])
-        found = self.query(f"SELECT {columns} FROM {table}")  # noqa: S608 (our own names)
-        return found.select(pl.col(name).cast(kind) for name, kind in TABLES[table].items())
+        return self.pick(table, TABLES[table])
+
+    def pick(self, table: str, schema: Schema, key: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Return the columns of `schema`, so typed, of any table or view: every row, or those whose columns equal `key`."""
+        columns = ", ".join(f'"{column}"' for column in schema)
+        where = " AND ".join(f'"{column}" = ${column}' for column in key or ())
+        return fit(self.query(f"SELECT {columns} FROM {table}" + (f" WHERE {where}" if where else ""), key), schema)
+
+    def matching(self, table: str, key: Mapping[str, Any]) -> pl.DataFrame:
+        """Return the rows of one table of the registry whose columns equal those of `key`."""
+        return self.pick(table, TABLES[table], key)
 
     def append(self, table: str, frame: pl.DataFrame) -> int:
         """Add rows, matched by column name; columns the frame lacks are null. Return how many.
@@ -92,7 +104,7 @@ class Database:
         for part in frame.iter_slices(_ROWS_AT_ONCE) if frame.height else ():
             self._connection.register("_incoming", part)
             try:
-                self._connection.execute(f"INSERT INTO {table} BY NAME SELECT {names} FROM _incoming")  # noqa: S608
+                self._connection.execute(f"INSERT INTO {table} BY NAME SELECT {names} FROM _incoming")
             finally:
                 self._connection.unregister("_incoming")
         return frame.height
@@ -100,13 +112,24 @@ class Database:
     def replace(self, table: str, frame: pl.DataFrame) -> int:
         """Make `frame` the whole content of `table`. Return how many rows."""
         _fits(table, frame)
-        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        self._connection.execute(f"DELETE FROM {table}")
         return self.append(table, frame)
 
     def replace_where(self, table: str, frame: pl.DataFrame, where: str, params: Params = None) -> int:
         """Take out the rows that `where` finds and put `frame` in their place. Return how many came in."""
         _fits(table, frame)
-        self._connection.execute(f"DELETE FROM {table} WHERE {where}", params)  # noqa: S608
+        self._connection.execute(f"DELETE FROM {table} WHERE {where}", params)
+        return self.append(table, frame)
+
+    def renew(self, table: str, frame: pl.DataFrame, of: pl.DataFrame) -> int:
+        """Take out the rows that are of one of `of` (its columns are a key) and put `frame` in their place. Return how many."""
+        _fits(table, frame)
+        same = " AND ".join(f'old."{key}" IS NOT DISTINCT FROM gone."{key}"' for key in of.columns)
+        self._connection.register("_gone", of)
+        try:
+            self._connection.execute(f"DELETE FROM {table} AS old USING _gone AS gone WHERE {same}")
+        finally:
+            self._connection.unregister("_gone")
         return self.append(table, frame)
 
     def upsert(self, table: str, frame: pl.DataFrame, keys: Sequence[str]) -> int:
@@ -116,7 +139,7 @@ class Database:
             same = " AND ".join(f'old."{key}" IS NOT DISTINCT FROM new."{key}"' for key in keys)
             self._connection.register("_newer", frame.select(keys))
             try:
-                self._connection.execute(f"DELETE FROM {table} AS old USING _newer AS new WHERE {same}")  # noqa: S608
+                self._connection.execute(f"DELETE FROM {table} AS old USING _newer AS new WHERE {same}")
             finally:
                 self._connection.unregister("_newer")
         return self.append(table, frame)
@@ -235,7 +258,7 @@ class Warehouse:
                 for schema, table in tables:
                     columns = "* REPLACE (CAST(NULL AS VARCHAR) AS payload)" if f"{schema}.{table}" in RAW else "*"
                     connection.execute(f"CREATE SCHEMA IF NOT EXISTS reader.{schema}")
-                    connection.execute(f"CREATE TABLE reader.{schema}.{table} AS SELECT {columns} FROM {schema}.{table}")  # noqa: S608
+                    connection.execute(f"CREATE TABLE reader.{schema}.{table} AS SELECT {columns} FROM {schema}.{table}")
                 connection.execute("CHECKPOINT reader")
                 connection.execute("DETACH reader")
             finally:

@@ -14,6 +14,7 @@ import pytest
 from invbi_pipeline.channels.breaker import Breaker
 from invbi_pipeline.channels.files import FACTS
 from invbi_pipeline.channels.http import HttpClient, answer, pages
+from invbi_pipeline.channels.limits import MARGIN
 from invbi_pipeline.channels.protocol import Limit
 from invbi_pipeline.channels.retry import RetryPolicy
 from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, InvbiError, Refused, Throttled, Unreachable
@@ -253,13 +254,13 @@ def test_an_open_breaker_does_not_make_a_write_ambiguous() -> None:
 
 def test_requests_are_spread_over_the_rate_budget_on_the_clock_handed_in() -> None:
     platform = Platform([ok()])
-    client = platform.client((Limit("stock", rate=0.5, burst=2, source="made up"),))
+    client = platform.client((Limit("stock", rate=0.5, burst=3, source="made up"),))
 
     async def five() -> None:
         await asyncio.gather(*(client.request("stock", "GET", "/stock") for _ in range(5)))
 
     asyncio.run(five())
-    assert platform.waits == pytest.approx([0, 2, 2, 2], abs=0.01)
+    assert platform.waits == pytest.approx([0, *[2 / MARGIN] * 3], abs=0.01)
 
 
 def test_an_operation_without_a_limit_of_its_own_shares_the_common_one() -> None:
@@ -267,7 +268,7 @@ def test_an_operation_without_a_limit_of_its_own_shares_the_common_one() -> None
     client = platform.client((Limit("*", rate=1, burst=1, source="made up"),))
     for _ in range(2):
         asyncio.run(client.request("anything", "GET", "/a"))
-    assert platform.waits == pytest.approx([1], abs=0.01)
+    assert platform.waits == pytest.approx([1 / MARGIN], abs=0.01)
     assert client.budget("anything") is client.budget("*")
 
 
@@ -279,7 +280,7 @@ def test_what_the_platform_says_of_its_limit_is_believed() -> None:
     )
     for _ in range(3):
         ask(client)
-    assert platform.waits[1] == pytest.approx(10, abs=0.1)
+    assert platform.waits[1] == pytest.approx(10 / MARGIN, abs=0.1)
 
 
 def test_a_documents_download_starts_again_after_a_break_and_sends_no_credentials() -> None:

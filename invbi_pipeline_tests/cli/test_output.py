@@ -70,3 +70,11 @@ def test_json_is_left_as_it_is(capsys: Printed) -> None:
 def test_a_table_cut_at_the_query_says_that_there_are_more_and_not_how_many(capsys: Printed) -> None:
     emit(pl.DataFrame({"n": [1, 2, 3]}), Format.TABLE, limit=2, whole=False)
     assert "... there are more" in capsys.readouterr().out
+
+
+def test_a_long_whole_number_has_separators_as_one_with_decimals_has_and_a_year_has_none(capsys: Printed) -> None:
+    emit(pl.DataFrame({"units": [1234567, 2026], "money": [1234567.5, 2.0]}), Format.TABLE)
+    shown = capsys.readouterr().out
+    assert "1,234,567 " in shown
+    assert "1,234,567.50" in shown
+    assert " 2026 " in shown

@@ -10,14 +10,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from invbi_pipeline.cli.explained import not_yet_judged, offer_lines
+from invbi_pipeline.cli.explained import bridge_lines, not_yet_judged
+from invbi_pipeline.cli.reading import print_findings
 from invbi_pipeline.config import load_config
-from invbi_pipeline.domain.declared import sells_from
-from invbi_pipeline.domain.frames import CORRECTIONS, FINDINGS
-from invbi_pipeline.flows.explain import ExplainedPoint, explain
+from invbi_pipeline.domain.frames import CORRECTIONS, FINDINGS, QUARANTINE
+from invbi_pipeline.flows.accounts.bridge import Line
+from invbi_pipeline.flows.accounts.explain import ExplainedPoint, _makes, _whole
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.dashboard.example import NOW
+from invbi_pipeline_tests.flows.small_shop import small_shop
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
 
@@ -63,11 +65,41 @@ def test_findings_are_worst_first_and_can_be_narrowed(config: Path) -> None:
     assert invbi("findings", "--config", config, "--format", "json", "--code", "duplicate_sku", "--system", "erp").lines() == []
 
 
+@pytest.mark.parametrize(("option", "near"), [("--code", "drift"), ("--system", "erp")])
+def test_a_code_or_a_system_that_there_is_not_is_refused_with_those_there_are(config: Path, option: str, near: str) -> None:
+    said = invbi("findings", "--config", config, option, "drft")
+    assert said.code == 2
+    assert near in said.err
+
+
+def test_a_page_of_the_books_that_cannot_be_written_is_named(config: Path, tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "books.html"
+    said = invbi("explain", "--tie-out", "2026-03", "--out", page, "--config", config)
+    assert said.code == 2
+    assert "--out" in said.err
+    assert "books.html" in said.err
+
+
 def test_findings_as_a_table_say_why_and_what_to_do(config: Path, warehouse: Warehouse) -> None:
     said = invbi("findings", "--config", config)
     row = warehouse.read("recon.findings").filter(pl.col("code") == "near_miss_sku").row(0, named=True)
     for word in (*row["cause"].split()[:2], *row["suggested_action"].split()[:2]):
         assert word in said.out
+
+
+def test_a_finding_that_has_ended_advises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = {
+        "severity": "high",
+        "code": "oversell_risk",
+        "cause": "It was lowered.",
+        "finding_id": "f1",
+        "suggested_action": "Do it.",
+    }
+    rows = [{**ended, "state": "resolved"}, {**ended, "state": "open", "suggested_action": ""}, {**ended, "state": "open"}]
+    print_findings(
+        pl.DataFrame(rows).with_columns(pl.lit(None).alias(name) for name in FINDINGS if name not in ended | {"state": 1})
+    )
+    assert capsys.readouterr().out.count("To mend it") == 1
 
 
 def test_the_plan_comes_back_whole_as_json_and_as_csv(config: Path) -> None:
@@ -77,7 +109,7 @@ def test_the_plan_comes_back_whole_as_json_and_as_csv(config: Path) -> None:
     assert "planned" in states <= {"planned", "held"}
     assert said.code == (4 if "held" in states else 0)
     assert [row["correction_id"] for row in rows] == [row["correction_id"] for row in said.lines()]
-    assert set(rows[0]) == set(CORRECTIONS)
+    assert set(rows[0]) == {*CORRECTIONS, "held_by", "finding_code", "finding", "bridge"}
     assert any(int(row["to_qty"]) < int(row["from_qty"]) for row in rows if row["kind"] == "set" and row["state"] == "planned")
 
 
@@ -114,60 +146,62 @@ def test_explain_tells_each_number_of_a_sku_with_its_deductions(config: Path, wa
     row = points.filter(pl.col("sku").is_not_null()).row(0, named=True)
     said = invbi("explain", row["sku"], "--config", config)
     assert said.code == 0
-    assert f"unexplained {row['unexplained']}" in said.out
-    assert f"pending {row['pending']}; gap {row['gap']}" in said.out
-    assert f"offer {row['offer']}" in said.out
-    assert "= pool " in said.out
+    assert f"{row['unexplained']:+d}  unexplained" in said.out
+    assert f"offer - expected = pending {row['pending']}" in said.out
+    assert re.search(rf"= +{row['gap']}  gap", said.out)
+    assert re.search(rf"= +{row['offer']}  offer", said.out)
+    assert "  pool" in said.out
 
 
 def test_explain_shows_a_percentage_as_it_was_set(config: Path, warehouse: Warehouse) -> None:
     offers = warehouse.read("truth.offers").filter((pl.col("system") == "amazon_uk") & (pl.col("buffer") > 0))
     said = invbi("explain", offers["sku"][0], "--config", config)
-    assert f" - buffer {offers['buffer'][0]} (10 % rounded up, channel=amazon_uk)" in said.out
+    assert f"-{offers['buffer'][0]}  buffer  (10 % rounded up; policy: channel=amazon_uk)" in said.out
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_offer_of_explain_can_be_reckoned_by_hand(seed: int, config: Path, warehouse: Warehouse) -> None:
-    settings = load_config(config)
-    places = {name: sells_from(settings, name, system) for name, system in settings.systems.items()}
-    offered = warehouse.read("truth.offers").drop_nulls("offer")
-    told = [
-        (point, offer_lines(point))
-        for sku in random.Random(seed).sample(sorted(set(offered["sku"])), 5)
-        for point in explain(warehouse, sku, places).points
-        if point.offer
-    ]
-    assert len(told) >= 5
-    for point, (pool, offer) in told:
-        assert followed(pool) == point.offer["pool"], pool
-        assert followed(offer) == point.offer["sellable"] // point.offer["units"], offer
-        assert offer.endswith(f": offer {point.point['offer']}")
+def test_every_sum_of_explain_can_be_added_up_again_and_is_what_was_decided(
+    seed: int, config: Path, warehouse: Warehouse
+) -> None:
+    stand = {(sku, place): (n, give) for sku, place, n, give in warehouse.query(_STAND).iter_rows()}
+    points = warehouse.read("recon.points")
+    skus = warehouse.query("SELECT DISTINCT sku FROM recon.points WHERE sku <> '' ORDER BY sku")["sku"].to_list()
+    kits = warehouse.query("SELECT DISTINCT kit_sku FROM truth.kits ORDER BY 1")["kit_sku"].to_list()
+    packs = warehouse.query("SELECT DISTINCT sku FROM truth.offers WHERE units > 1 ORDER BY 1")["sku"].to_list()
+    dice = random.Random(seed)
+    for sku in {*dice.sample(skus, 3), dice.choice(kits), *packs[:1]}:
+        (told,) = invbi("explain", sku, "--config", config, "--format", "json").lines()
+        sums = {bridge["title"]: added_up(bridge["lines"]) for bridge in told["bridges"]}
+        for row in told["positions"] + told["components"]:
+            here = sums[f"{row['sku']} at {row['location']}"]
+            assert (here["on hand"], here["available"]) == stand[row["sku"], row["location"]]
+        for row in points.filter((pl.col("sku") == sku) & pl.col("gap").is_not_null()).iter_rows(named=True):
+            where = f"{row['system']}{' @ ' + row['location'] if row['location'] else ''}, listing {row['listing_key']}"
+            assert sums[f"Comparison on {where}"]["gap"] == row["gap"]
+            assert sums[f"Offer on {where}"]["offer"] == row["offer"]
 
 
-def followed(line: str) -> int:
-    """Reckon a line of explain from left to right; each result it states must be right."""
-    sums = re.sub(r"\([^()]*\)", "", line).split(";")[0].split(":")[0]
-    first, *steps = re.findall(r"(?:([-+x/=]) )?(?:[a-z][a-z ]*)?(-?\d+)( %)?", sums)
-    value = int(first[1])
-    for sign, number, percent in steps:
-        if sign == "=":
-            assert value == int(number), line
-        value = reckoned(value, sign, int(number), percent=bool(percent))
-    return value
+_STAND = "SELECT sku, location, coalesce(on_hand, 0), available FROM truth.positions"
 
 
-def reckoned(value: int, sign: str, number: int, *, percent: bool) -> int:
-    match sign:
-        case "-":
-            return value - number
-        case "+":
-            return value + number
-        case "x":
-            return value * number // (100 if percent else 1)
-        case "/":
-            return value // number
-        case _:
-            return number
+def added_up(lines: list[dict[str, Any]]) -> dict[str, int]:
+    """Return every sum, reckoned anew from the amounts before it; each must be what is printed."""
+    at, sums = 0, {}
+    for line in lines:
+        at += 0 if line["is_sum"] else line["units"]
+        if line["is_sum"]:
+            assert line["units"] == at, lines
+            sums[line["what"]] = at
+    return sums
+
+
+def test_what_is_printed_of_many_alike_still_adds_up() -> None:
+    lines = [Line("anchor", 40), *(Line("reserved", -1, f"order {n}") for n in range(30)), Line("free", 10, is_sum=True)]
+    said = list(bridge_lines(lines))
+    amounts = [int(line.split()[0]) for line in said[:-1]]
+    assert len(said) < 20
+    assert sum(amounts) == 10
+    assert "reserved: 18 more" in said[-2]
 
 
 def test_explain_shows_what_a_kit_is_made_of_and_how_many_can_be_made_in_each_place(config: Path, warehouse: Warehouse) -> None:
@@ -179,6 +213,32 @@ def test_explain_shows_what_a_kit_is_made_of_and_how_many_can_be_made_in_each_pl
         here = [part["available"] // part["quantity"] for part in told["components"] if part["location"] == made["location"]]
         assert made["kits"] == (min(here) if len(here) == parts.height else 0)
     assert "How many can be made there" in invbi("explain", kit, "--config", config).out
+
+
+def test_explain_names_the_cycle_that_a_kit_is_in_or_leads_into(tmp_path: Path) -> None:
+    (tmp_path / "kits.csv").write_text("kit_sku,component_sku,quantity\nA,B,1\nB,A,1\nOVER,B,1\n")
+    with small_shop(tmp_path, 'kits = "kits.csv"\n', skus=1) as shop:
+        for key in ("B", "OVER"):
+            shop.shop.frames["listings"].append({"listing_key": key, "raw_sku": key, "title": key})
+            shop.shop.frames["stock"].append({"listing_key": key, "location_key": "1", "quantity": 3})
+        shop.run()
+        over, within = (invbi("explain", key, "--config", shop.path).out for key in ("OVER", "B"))
+    assert "not offered: the kit OVER contains the kits A, B, which contain each other" in over
+    assert "not offered: the kits A, B contain each other" in within
+    assert "kit cycle" in within.partition("What is wrong")[2]
+    assert "never counted" not in over + within
+
+
+def test_a_tie_out_on_the_terminal_says_what_was_not_read_and_what_has_no_cost(tmp_path: Path) -> None:
+    with small_shop(tmp_path, skus=2) as shop:
+        said = invbi("explain", "--tie-out", "2026-03", "--config", shop.path)
+    told = " ".join(said.out.split())
+    assert said.code == 0
+    assert "till @ soho: First read 02 Mar 2026 09:05: what lies before is reckoned back" in told
+    assert "till @ soho: Not over, or not read to its end" in told
+    assert "1 SKU has no cost: its units are counted, its money is not." in told
+    assert "what was before it cannot show" in told
+    assert "nothing remains" not in told
 
 
 def test_explain_says_why_a_counted_number_is_not_offered(config: Path, warehouse: Warehouse) -> None:
@@ -248,3 +308,35 @@ def test_an_unknown_sku_is_answered_with_near_ones(config: Path, warehouse: Ware
     assert said.code == 2
     assert f"{sku}X" in said.err
     assert f"did you mean {sku}" in said.err
+
+
+def test_explain_names_the_rows_of_a_code_that_were_refused(config: Path, warehouse: Warehouse) -> None:
+    newest = warehouse.query("SELECT batch_id, system, dataset FROM raw.batches ORDER BY seq DESC LIMIT 1").row(0, named=True)
+    row = {**newest, "row_number": 7, "reason": "quantity: not a number", "payload": '{"sku":"=1+1","qty":"many"}'}
+    warehouse.append("quarantine.rows", pl.DataFrame([row], schema=dict(QUARANTINE)))
+
+    said = invbi("explain", "=1+1", "--config", config)
+
+    assert said.code == 0
+    assert f"row 7 of {newest['system']}'s {newest['dataset']}: quantity: not a number" in " ".join(said.out.split())
+    assert "Nothing is wrong" not in said.out
+    assert "No SKU" in invbi("explain", "=1+2", "--config", config).err
+
+
+def test_a_query_that_names_a_column_twice_numbers_it(config: Path) -> None:
+    said = invbi("query", "SELECT 1 AS a, 2 AS a", "--config", config, "--format", "csv")
+    assert said.table() == [{"a": "1", "a_1": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "clash"),
+    [(["A", "--at", "2026-01-01", "--since", "2026-01-01"], "--at with --since"), (["A", "--tie-out", "2026-01"], "SKU with")],
+)
+def test_what_cannot_be_asked_together_is_named_as_a_pair(typed: list[str], clash: str, config: Path) -> None:
+    said = invbi("explain", *typed, "--config", config)
+    assert (said.code, clash in said.err) == (2, True)
+
+
+def test_no_kit_can_be_made_of_what_is_promised_already() -> None:
+    components = pl.DataFrame({"sku": ["A"], "location": ["a"], "kits": [-1]})
+    assert _whole(_makes(components)).rows() == [("a", 0)]

@@ -11,6 +11,17 @@ from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.rehearsal import Rehearsal, rehearsal
 
 _SET_NOTHING = "\n[guards]\nmax_change_units = 0\n"
+_ORDERS_IN_A_FILE = """
+[business]
+name = "x"
+[systems.market]
+platform = "files"
+roles = ["sells"]
+[systems.market.files.orders]
+path = "orders.csv"
+columns = { order_id = "order", listing_key = "code", quantity = "qty", ordered_at = "day", state = "status" }
+status = { Placed = "pending" }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +55,26 @@ def _refusing(stage: Rehearsal, system: str) -> Iterator[None]:
     wire.refuse = False
 
 
-def test_check_says_of_each_system_whether_it_answers(stage: Rehearsal) -> None:
+def test_check_says_of_each_system_whether_it_answers_and_of_invbi_when_it_last_ran(stage: Rehearsal) -> None:
     said = invbi("check", "--config", stage.path, "--format", "json")
     assert said.code == 0, said.out
-    assert {row["system"] for row in said.lines()} == set(stage.config.systems)
+    assert {row["system"] for row in said.lines()} == {"invbi", *stage.config.systems}
     assert {row["ok"] for row in said.lines()} == {"yes"}
     with _refusing(stage, "till"):
         refused = invbi("check", "--config", stage.path, "--format", "csv")
     assert refused.code == 3
     assert {row["system"] for row in refused.table() if row["ok"] == "no"} == {"till"}
+
+
+def test_check_names_an_address_for_alerts_that_is_none(stage: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOD", "json://127.0.0.1:9/token")
+    monkeypatch.setenv("BAD", "slak://secretword")
+    with _edited(stage, '\n[alerts]\nurls = [{ env = "GOOD" }, { env = "BAD" }]\n') as path:
+        said = invbi("check", "--config", path, "--format", "json")
+    assert said.code == 3
+    assert [row["what"] for row in said.lines() if row["ok"] == "no"] == ["alerts.urls.1 is an address"]
+    assert "BAD" in said.out
+    assert "secretword" not in said.out + said.err
 
 
 def test_a_dry_run_prints_what_a_run_then_sends(stage: Rehearsal) -> None:
@@ -144,3 +166,11 @@ def test_json_is_alone_on_standard_output(stage: Rehearsal) -> None:
     said = invbi("run", "--config", stage.path, "--format", "json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["parity"] is not None
+
+
+def test_a_run_says_what_a_channel_noticed_in_its_export(tmp_path: Path) -> None:
+    (tmp_path / "invbi.toml").write_text(_ORDERS_IN_A_FILE)
+    (tmp_path / "orders.csv").write_text("order,code,qty,day,status\n1,A,2,2026-07-01,Placed\n1,A,3,2026-07-01,Placed\n")
+    said = invbi("run", "--config", tmp_path / "invbi.toml")
+    assert said.code == 0, said.err
+    assert "orders: 1 order line repeats the code of another line of its order" in " ".join(said.err.split())

@@ -119,7 +119,9 @@ def test_missing_secrets_are_named_before_anything_is_called(words: list[str], t
 
 
 @pytest.mark.parametrize(
-    "words", [["findings"], ["explain", "A-1"], ["query", "select 1"], ["plan"], ["approve", "--all"]], ids=" ".join
+    "words",
+    [["findings"], ["explain", "A-1"], ["query", "select 1"], ["plan"], ["approve", "--all"], ["accept", "a", "b"]],
+    ids=" ".join,
 )
 def test_asking_before_the_first_run_says_to_run_first(words: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "shop"
@@ -187,6 +189,26 @@ def test_an_unknown_preset_is_answered_with_those_there_are() -> None:
     said = invbi("demo", "--preset", "corner_shop")
     assert said.code == 2
     assert "till_master" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "mended"),
+    [
+        (["nosuch"], "detect"),
+        (["phantom", "--preset", "nosuch"], "till_master"),
+        (["detect", "--seeds", "5..2"], "11..14"),
+        (["decide", "--seeds", "1..2"], "detect or oversell or phantom"),
+        (["oversell", "--preset", "till_master"], "detect or phantom"),
+        (["push", "--rate", "5"], "only with live"),
+        (["demo", "--skus", "2000"], "only with decide"),
+    ],
+    ids=lambda said: " ".join(said) if isinstance(said, list) else "",
+)
+def test_a_bench_that_cannot_be_run_as_asked_is_refused_before_it_begins(words: list[str], mended: str) -> None:
+    said = invbi("bench", *words)
+    assert said.code == 2
+    assert mended in " ".join(said.err.split())
+    assert "measuring" not in said.err
 
 
 def test_a_demo_never_starts_in_a_folder_that_is_in_use(tmp_path: Path) -> None:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import typer
 
 from invbi_pipeline.cli import main
+from invbi_pipeline.cli.app import app
 
-__all__ = ["Said", "invbi"]
+__all__ = ["COMMANDS", "Said", "invbi"]
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # an app of several commands is a group
 
 
 @dataclass(frozen=True, slots=True)

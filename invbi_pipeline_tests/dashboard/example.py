@@ -1,16 +1,20 @@
 """A small dashboard of every kind of row, for the renderers' tests."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import (
+    CANCELLATIONS,
     CHANNELS,
     CORRECTIONS_TAB,
+    COVER,
+    DAILY,
     FINDINGS_TAB,
     HISTORY,
     MATRIX,
+    SALES,
     Dashboard,
     DashboardInputs,
 )
@@ -53,8 +57,28 @@ def example_inputs() -> DashboardInputs:
             NOW,
             "open",
             "",
+            NOW,
+            "",
         ),
-        ("f2", "high", "unmapped_listing", "amazon_uk", "", "", "=1+1", FORMULA, 7, None, FORMULA, "Map it.", NOW, "open", "sam"),
+        (
+            "f2",
+            "high",
+            "unmapped_listing",
+            "amazon_uk",
+            "",
+            "",
+            "=1+1",
+            FORMULA,
+            7,
+            None,
+            FORMULA,
+            "Map it.",
+            NOW,
+            "open",
+            "sam",
+            NOW,
+            "asked the buyer",
+        ),
         (
             "f3",
             "medium",
@@ -71,11 +95,34 @@ def example_inputs() -> DashboardInputs:
             NOW,
             "open",
             "",
+            NOW,
+            "",
         ),
     ]
     corrections = [
         (NOW, "shopify_uk", "soho", "MUG-RED", "11", "set", 5, 3, "verified", "lower an oversell", "", NOW),
         (NOW, "shopify_uk", "soho", "TEE-M", "12", "set", 0, 4, "held", "raise", "first look", None),
+    ]
+    today = NOW.date()
+    sales: list[tuple[date, str, int, int, float | None, int, int]] = [
+        (today - timedelta(days=n), system, 4, 10 - n, price * (10 - n), 0, 100 + n)
+        for n in range(10)
+        for system, price in (("shopify_uk", 9.5), ("amazon_uk", 8.0))
+    ]
+    sales.append((today, "till", 1, 2, None, 2, 30))  # unpriced
+    cover = [
+        ("MUG-RED", "Mug, red", "A", 12, 56, 532.0, 2.0, 6.0, 48.0, 0, "fast", NOW),
+        ("TEE-M", FORMULA, "B", 200, 28, 140.0, 1.0, 200.0, 900.0, 0, "slow", NOW),
+        ("TEE-L", "Tee L", "C", 30, 0, 0.0, 0.0, None, None, 30, "still", None),
+        ("CUP", "Cup", "unpriced", None, 3, None, 0.1, None, None, 0, "unknown", NOW),
+    ]
+    cancellations = [
+        ("amazon_uk", 0.05, 0.03, 0.025, "over the limit"),
+        ("shopify_uk", 0.01, 0.0, None, "no published limit"),
+    ]
+    daily = [
+        (today - timedelta(days=1), 0.97, 9, 20, 0.9, 900.0, 5, 2, 1, 1),
+        (today, 0.985, 4, 0, None, None, 1, 3, 0, 0),
     ]
     return DashboardInputs(
         history=pl.DataFrame(runs, schema={k: HISTORY[k] for k in ("run_id", "ended_at", "comparable", "agreed")}, orient="row"),
@@ -83,6 +130,10 @@ def example_inputs() -> DashboardInputs:
         matrix=pl.DataFrame(matrix, schema=dict(MATRIX), orient="row"),
         findings=pl.DataFrame(findings, schema=dict(FINDINGS_TAB), orient="row"),
         corrections=pl.DataFrame(corrections, schema=dict(CORRECTIONS_TAB), orient="row"),
+        sales=pl.DataFrame(sales, schema=dict(SALES), orient="row"),
+        cover=pl.DataFrame(cover, schema=dict(COVER), orient="row"),
+        cancellations=pl.DataFrame(cancellations, schema=dict(CANCELLATIONS), orient="row"),
+        daily=pl.DataFrame(daily, schema=dict(DAILY), orient="row"),
     )
 
 

@@ -51,7 +51,7 @@ def test_colour_is_never_the_only_sign_of_a_state() -> None:
 
 
 def test_the_charts_are_part_of_the_page() -> None:
-    assert render_html(example_dashboard()).count("<svg") == 2
+    assert render_html(example_dashboard()).count("<svg") == 4
 
 
 def test_an_old_page_is_replaced_at_once(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_overview_is_seen_without_scrolling_and_everybody_can_read_it(tmp_pa
         for table in ("#exceptions .scroll", "#corrections .scroll"):
             room = page.locator(table).evaluate("e => e.clientWidth - e.scrollWidth")
             assert room >= 0, table
-        for part in ("ul.figures", "ol.todo", "svg >> nth=0", "svg >> nth=1"):
+        for part in ("ul.figures >> nth=0", "ol.todo", "svg >> nth=0", "svg >> nth=1"):
             box = page.locator(part).bounding_box()
             assert box is not None
             assert box["y"] + box["height"] < 800, part

@@ -36,6 +36,11 @@ def test_an_oversold_sku_counts_once_in_the_mart_on_the_channel_short_of_most(wa
     assert over.rows() == [(14 + 2 + 5, 70.0 + 25.0, 1)]
 
 
+def test_an_oversold_sku_counts_once_by_code_too(warehouse: Warehouse) -> None:
+    found = warehouse.query("SELECT open, units, money, unpriced FROM mart.mart_findings_by_code WHERE code = 'oversold'")
+    assert found.rows() == [(3, 14 + 2, 70.0, 1)]
+
+
 def test_the_page_and_the_mart_say_the_same(warehouse: Warehouse) -> None:
     shown = dashboard(warehouse, title="t", currency="GBP", now=NOW)
     mart = warehouse.query("SELECT * FROM mart.mart_overview").row(0, named=True)

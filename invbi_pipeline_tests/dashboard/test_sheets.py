@@ -1,8 +1,10 @@
 """The published sheet, by the real gspread against the emulated Sheets."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import gspread
 import polars as pl
@@ -10,12 +12,14 @@ import pytest
 
 from invbi_pipeline.dashboard.build import build
 from invbi_pipeline.dashboard.model import Dashboard
-from invbi_pipeline.dashboard.sheets import open_spreadsheet, publish_sheets
+from invbi_pipeline.dashboard.sheets import open_spreadsheet, publish_cells, publish_sheets
 from invbi_pipeline.errors import ConfigError, Unreachable
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline_tests.browser import open_page
 from invbi_pipeline_tests.dashboard.example import FORMULA, NOW, example_dashboard, example_inputs
 from invbi_pipeline_tests.sandbox.serving import HandClock, serving
+
+TABS = ["Overview", "Business", "Parity", "Exceptions", "Corrections", "Stock", "To count"]
 
 
 @pytest.fixture
@@ -42,9 +46,9 @@ def after_many_runs(runs: int) -> Dashboard:
     return build(inputs._replace(history=history), title="t", currency="GBP", now=NOW)
 
 
-def test_a_publish_writes_the_four_tabs_and_leaves_the_others_alone(sheet: gspread.Spreadsheet) -> None:
+def test_a_publish_writes_its_tabs_and_leaves_the_others_alone(sheet: gspread.Spreadsheet) -> None:
     publish_sheets(example_dashboard(), sheet)
-    assert [tab.title for tab in sheet.worksheets()] == ["Overview", "Parity", "Exceptions", "Corrections", "Sheet1"]
+    assert [tab.title for tab in sheet.worksheets()] == [*TABS, "Sheet1"]
     assert sheet.worksheet("Parity").row_values(1)[:3] == ["SKU", "Title", "Units apart"]
 
 
@@ -71,7 +75,7 @@ def test_what_is_to_be_done_leads_to_its_finding(service: SheetsService, sheet: 
     links = [text["link"]["uri"] for text in texts if "link" in text]
     gid = sheet.worksheet("Exceptions").id
     assert links == [f"#gid={gid}&range=A{row}" for row in (2, 3, 4)]
-    assert sheet.worksheet("Exceptions").acell("N2").value == dashboard.todos[0].anchor
+    assert sheet.worksheet("Exceptions").acell("P2").value == dashboard.todos[0].anchor
 
 
 def test_a_publish_undresses_what_has_moved(service: SheetsService, sheet: gspread.Spreadsheet) -> None:
@@ -102,7 +106,7 @@ def test_everybody_can_read_the_published_sheet(sheet: gspread.Spreadsheet, addr
 
     publish_sheets(example_dashboard(), sheet)
     with open_page(f"{address}/view/sandbox-parity?sheet=Overview") as page:
-        for tab in ("Overview", "Parity", "Exceptions", "Corrections"):
+        for tab in TABS:
             page.goto(f"{address}/view/sandbox-parity?sheet={tab}")
             found = Axe().run(page).response["violations"]
             assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == [], tab
@@ -112,3 +116,52 @@ def test_a_google_that_does_not_answer_is_a_reason_without_the_token() -> None:
     with pytest.raises(Unreachable, match="did not answer") as trouble:
         open_spreadsheet("sheet", "a-secret-token", "http://127.0.0.1:9")
     assert "a-secret-token" not in str(trouble.value)
+
+
+def test_only_cells_that_differ_are_written_and_the_sheet_is_what_a_whole_publish_makes(
+    service: SheetsService, sheet: gspread.Spreadsheet
+) -> None:
+    before, after = example_dashboard(), _with_a_number_more(example_dashboard())
+    shown = publish_cells(before, sheet, {})
+    asked = _requests(sheet)
+    again = publish_cells(after, sheet, shown)
+    ((verb, body),) = asked
+    assert verb.endswith("values:batchUpdate")
+    assert [len(each["values"]) for each in body["data"]] == [1]
+    cell_by_cell = {tab.title: tab.get_all_values() for tab in sheet.worksheets()}
+    publish_sheets(after, sheet)
+    assert {tab.title: tab.get_all_values() for tab in sheet.worksheets()} == cell_by_cell
+    asked.clear()
+    assert publish_cells(after, sheet, again) == again
+    assert asked == []
+
+
+def test_a_tab_that_grew_is_written_and_dressed_anew(sheet: gspread.Spreadsheet) -> None:
+    shown = publish_cells(after_many_runs(3), sheet, {})
+    grown = publish_cells(after_many_runs(9), sheet, shown)
+    assert len(grown["Overview"]) == len(shown["Overview"]) + 6
+    cell_by_cell = sheet.worksheet("Overview").get_all_values()
+    publish_sheets(after_many_runs(9), sheet)
+    assert sheet.worksheet("Overview").get_all_values() == cell_by_cell
+
+
+def _with_a_number_more(dashboard: Dashboard) -> Dashboard:
+    """Return the dashboard with other whole numbers, several of them, in the first row of the stock tab."""
+    tab = dashboard.stock
+    whole = [column.key for column in tab.columns if tab.rows[column.key].dtype == pl.Int64]
+    assert len(whole) > 1
+    first = pl.int_range(pl.len()) == 0
+    rows = tab.rows.with_columns(pl.when(first).then(pl.col(key).fill_null(0) + 7).otherwise(key).alias(key) for key in whole)
+    return replace(dashboard, stock=replace(tab, rows=rows))
+
+
+def _requests(sheet: gspread.Spreadsheet) -> list[tuple[str, dict[str, Any]]]:
+    """Return a list to which every later writing request of this spreadsheet is added: its verb and body."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def note(answer: Any, **_: Any) -> None:
+        if answer.request.method != "GET":
+            asked.append((answer.request.url.partition("?")[0], json.loads(answer.request.body)))
+
+    sheet.client.session.hooks["response"].append(note)
+    return asked

@@ -35,8 +35,8 @@ def test_what_is_furthest_apart_comes_first_and_then_what_is_unmapped() -> None:
 
 
 def test_a_correction_says_which_guards_hold_it_and_not_which_let_it_pass() -> None:
-    guard = '{"mode":"pass","feed":"the feed is \\"cut\\"","two_looks":"waits"}'
+    guard = '{"mode":"pass","feed":"the feed is \\"cut\\"","two_looks":"waits for till_2"}'
     row = (NOW, "shop", "", "MUG", "11", "set", 5, 3, "held", "why", guard, None)
     passed = (NOW, "shop", "", "CUP", "12", "set", 5, 3, "verified", "why", '{"mode":"pass"}', NOW)
     tab = corrections_tab(pl.DataFrame([row, passed], schema=dict(CORRECTIONS_TAB), orient="row"))
-    assert tab.rows["guard"].to_list() == ['feed: the feed is "cut"; two_looks: waits', ""]
+    assert tab.rows["guard"].to_list() == ['feed: the feed is "cut"; two looks: waits for till_2', ""]

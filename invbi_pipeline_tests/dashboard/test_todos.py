@@ -10,7 +10,7 @@ from invbi_pipeline_tests.dashboard.example import NOW, example_inputs
 def dashboard(*findings: tuple[str, str, str, str, str, int | None, float | None, str]) -> Dashboard:
     """Build it from (finding_id, severity, code, system, "sku listing_key", units, money, cause)."""
     rows = [
-        (key, severity, code, system, "", *subject.split(), "", units, money, cause, "Mend it.", NOW, "open", "")
+        (key, severity, code, system, "", *subject.split(), "", units, money, cause, "Mend it.", NOW, "open", "", NOW, "")
         for key, severity, code, system, subject, units, money, cause in findings
     ]
     frame = pl.DataFrame(rows, schema=dict(FINDINGS_TAB), orient="row")

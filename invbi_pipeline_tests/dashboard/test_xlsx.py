@@ -20,10 +20,10 @@ def workbook(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_has_the_four_tabs_with_frozen_headers_and_filters(workbook: Path) -> None:
+def test_it_has_its_tabs_with_frozen_headers_and_filters(workbook: Path) -> None:
     book = openpyxl.load_workbook(workbook)
-    assert book.sheetnames == ["Overview", "Parity", "Exceptions", "Corrections"]
-    for title in book.sheetnames[1:]:
+    assert book.sheetnames == ["Overview", "Business", "Parity", "Exceptions", "Corrections", "Stock", "To count"]
+    for title in book.sheetnames[2:]:
         assert book[title].freeze_panes == "B2"
         assert book[title].auto_filter.ref is not None
 
@@ -48,6 +48,16 @@ def test_severity_code_and_money_have_room_for_the_longest(workbook: Path) -> No
     longest = {"A": "critical", "B": "ambiguous mapping", "G": "1,234,567.89"}
     assert all(sheet.column_dimensions[column].width >= len(text) for column, text in longest.items())
     assert sheet["B2"].value == "oversell risk"
+
+
+def test_a_row_is_as_high_as_its_sentence_and_a_time_has_room(tmp_path: Path) -> None:
+    inputs = example_inputs()
+    long = inputs.findings.with_columns(cause=pl.lit("somebody set it again " * 12))
+    write_xlsx(build(inputs._replace(findings=long), title="t", currency="GBP", now=NOW), tmp_path / "long.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "long.xlsx")["Exceptions"]
+    due = next(cell.column_letter for cell in sheet[1] if cell.value == "Due")
+    assert (sheet.row_dimensions[2].height or 0) >= 60
+    assert sheet.column_dimensions[due].width >= len("2026-03-05 12:00")
 
 
 def test_numbers_are_numbers_and_not_text(workbook: Path) -> None:

@@ -2,16 +2,25 @@
 
 import json
 from pathlib import Path
+from typing import TypedDict
 
 import dagster as dg
 
-__all__ = ["SNAPSHOT", "described", "snapshot"]
+__all__ = ["SNAPSHOT", "Node", "described", "snapshot"]
 
 SNAPSHOT = Path(__file__).with_name("graph.json")
 
 
-def described(definitions: dg.Definitions) -> dict[str, dict[str, object]]:
-    """Return every asset by key: group, what it is made from, its checks (! before one that blocks what is below)."""
+class Node(TypedDict):
+    """One asset: its group, what it is made from, its checks (! before one that blocks what is below)."""
+
+    group: str
+    deps: list[str]
+    checks: list[str]
+
+
+def described(definitions: dg.Definitions) -> dict[str, Node]:
+    """Return every asset by key."""
     graph = definitions.resolve_asset_graph()
     return {
         node.key.to_user_string(): {
@@ -23,7 +32,7 @@ def described(definitions: dg.Definitions) -> dict[str, dict[str, object]]:
     }
 
 
-def snapshot() -> dict[str, dict[str, object]]:
+def snapshot() -> dict[str, Node]:
     """Return the graph that was agreed on. To write it anew: `python -m invbi_pipeline_tests.defs.graph`."""
     return dict(json.loads(SNAPSHOT.read_text(encoding="utf-8")))
 

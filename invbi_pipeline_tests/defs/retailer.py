@@ -12,6 +12,7 @@ from invbi_pipeline.sandbox.server import create_app
 from invbi_pipeline.sandbox.sheets import SheetsService
 from invbi_pipeline.sandbox.world import LiveClock, World
 from invbi_pipeline.sandbox.world.configuration import sheets_token
+from invbi_pipeline_tests.rehearsal import LAGS_S
 from invbi_pipeline_tests.sandbox.serving import serving
 
 __all__ = ["Retailer", "retailer"]
@@ -40,7 +41,7 @@ class _Door:
 @contextmanager
 def retailer(folder: Path, skus: int = 20, history_days: int = 3) -> Iterator[Retailer]:
     """Serve a till_master retailer without planted faults; its configuration and state are in `folder`."""
-    door, clock = _Door(), LiveClock()
+    door, clock = _Door(), LiveClock(LAGS_S)
     with serving(door) as address:
         world = presets.build("till_master", 7, skus, address, folder, clock, history_days=history_days, faults=False)
         door.app = create_app(world, SheetsService(clock, sheets_token(world)).app)

@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from invbi_pipeline.config import load_config
 from invbi_pipeline.definitions import SAMPLE
-from invbi_pipeline.defs.alarms import failure_message, failure_sensor
+from invbi_pipeline.defs.alarms import failure_message, failure_sensor, silence_sensor
 from invbi_pipeline.defs.names import JOB
+from invbi_pipeline.flows.context import open_stores
 
 
 @dg.op
@@ -49,9 +52,10 @@ def _listening() -> Iterator[tuple[str, list[str]]]:
             return None
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"json://127.0.0.1:{server.server_port}/", heard
+        server.shutdown()
         thread.join(timeout=10)
 
 
@@ -70,6 +74,53 @@ def test_a_failed_run_is_told_with_its_error(
 def test_without_an_address_it_says_so(instance: dg.DagsterInstance) -> None:
     said = _evaluate(SAMPLE, instance)
     assert isinstance(said, dg.SkipReason)
+
+
+ENDED = datetime(2026, 9, 1, 9, tzinfo=UTC)
+
+
+def _listens(path: Path, minutes: int, cursor: str = "") -> tuple[str, str]:
+    """Let the sensor listen so long after the last run has ended; return what it says, and its cursor."""
+    context = dg.build_sensor_context(cursor=cursor)
+    said = silence_sensor(path, sample=False, now=lambda: ENDED + timedelta(minutes=minutes))(context)
+    assert isinstance(said, dg.SkipReason)
+    return said.skip_message or "", context.cursor or ""
+
+
+def test_a_loop_that_falls_silent_is_told_once_and_its_return_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "invbi.toml"
+    path.write_text(SAMPLE.read_text(encoding="utf-8") + '\n[alerts]\nurls = [{ env = "ALERT_URL" }]\n', encoding="utf-8")
+    _, state = open_stores(load_config(path))
+    state.set_mark("run.ended", ENDED.isoformat())
+    state.close()
+    with _listening() as (address, heard):
+        monkeypatch.setenv("ALERT_URL", address)
+        assert _listens(path, 30) == ("The last run ended at 2026-09-01 09:00 UTC.", "")
+        assert heard == []
+        said, cursor = _listens(path, 90)
+        assert said.endswith("too long ago.")
+        assert _listens(path, 95, cursor)[1] == cursor
+        assert len(heard) == 1
+        assert "No run has ended for 90 minutes, since 2026-09-01 09:00 UTC" in heard[0]
+        assert _listens(path, 30, cursor)[1] == ""
+    assert len(heard) == 2
+    assert "The loop runs again" in heard[1]
+
+
+def test_what_no_address_took_is_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "invbi.toml"
+    path.write_text(SAMPLE.read_text(encoding="utf-8") + '\n[alerts]\nurls = [{ env = "ALERT_URL" }]\n', encoding="utf-8")
+    _, state = open_stores(load_config(path))
+    state.set_mark("run.ended", ENDED.isoformat())
+    state.close()
+    monkeypatch.setenv("ALERT_URL", "json://127.0.0.1:9/")
+    assert _listens(path, 90)[1] == ""
+
+
+def test_before_the_first_run_there_is_no_silence(tmp_path: Path) -> None:
+    path = tmp_path / "invbi.toml"
+    path.write_text(SAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    assert _listens(path, 90) == ("No run has ended yet.", "")
 
 
 def test_the_message_names_what_failed_and_stays_short() -> None:

@@ -141,9 +141,13 @@ def test_on_the_sample_configuration_nothing_runs_and_it_says_why(inbox: Path, i
 def test_what_the_product_needs_is_switched_on() -> None:
     definitions = build(SAMPLE)
     assert {s.name: s.default_status for s in definitions.schedules or []} == {
-        "every_five_minutes": dg.DefaultScheduleStatus.RUNNING
+        "every_five_minutes": dg.DefaultScheduleStatus.RUNNING,
+        "equality_every_hour": dg.DefaultScheduleStatus.RUNNING,
     }
     assert {s.name: s.default_status for s in definitions.sensors or []} == {
         "inbox": dg.DefaultSensorStatus.RUNNING,
+        "event_process_absent": dg.DefaultSensorStatus.RUNNING,
+        "event_process_works": dg.DefaultSensorStatus.RUNNING,
         "tell_of_failed_runs": dg.DefaultSensorStatus.RUNNING,
+        "tell_of_silence": dg.DefaultSensorStatus.RUNNING,
     }

@@ -1,30 +1,37 @@
-"""The whole job on a small emulated retailer, twice: everything in reach, then with the till out of reach."""
+"""The whole job on a small emulated retailer: everything in reach, the till out of reach, and what a waiting delivery starts."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._serdes import serialize_value
 
+from invbi_pipeline.config import load_config
 from invbi_pipeline.definitions import build
+from invbi_pipeline.defs.absent import absence_sensor
 from invbi_pipeline.defs.ingest import BELIEVED
-from invbi_pipeline.defs.names import JOB
+from invbi_pipeline.defs.names import EQUALITY, JOB
+from invbi_pipeline.flows.context import open_stores
+from invbi_pipeline.store.inbox import Delivery, Inbox
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.defs.retailer import retailer
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Two runs of the job: `all_well`, and `till_away`."""
+    """Three runs of the job: `all_well`, `till_away`, and the one that the sensor `asked` for as nobody worked on a delivery."""
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     all_well: dg.ExecuteInProcessResult
     till_away: dg.ExecuteInProcessResult
+    asked: dg.ExecuteInProcessResult
+    waiting: list[str]
     secrets: dict[str, str]
     data: Path
     printed: str
@@ -51,8 +58,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         all_well = definitions.resolve_job_def(JOB).execute_in_process(instance=instance, raise_on_error=False)
         _cut_off(shop.config, "till")
         till_away = definitions.resolve_job_def(JOB).execute_in_process(instance=instance, raise_on_error=False)
+        request = _asked_for(shop.config, instance, "shopify_uk")
+        asked = definitions.resolve_job_def(JOB).execute_in_process(
+            instance=instance, asset_selection=list(request.asset_selection or ()), raise_on_error=False
+        )
+        waiting = [one.delivery_id for one in _inbox(shop.config).waiting()]
         printed = "".join(path.read_text(errors="replace") for path in home.rglob("*") if path.is_file())
-        yield Runs(definitions, instance, all_well, till_away, shop.secrets, folder, printed)
+        yield Runs(definitions, instance, all_well, till_away, asked, waiting, shop.secrets, folder, printed)
+
+
+def _inbox(config: Path) -> Inbox:
+    return open_stores(load_config(config))[1].inbox
+
+
+def _asked_for(config: Path, instance: dg.DagsterInstance, system: str) -> dg.RunRequest:
+    """A delivery of a system waits, no event process works: return the run that the sensor asks for."""
+    _inbox(config).receive([Delivery(system, "d-1", "orders/create", datetime.now(UTC), order_ids=("7",))])
+    said = absence_sensor(config, sample=False)(dg.build_sensor_context(instance=instance, definitions=build(config)))
+    assert isinstance(said, dg.RunRequest)
+    return said
 
 
 def _cut_off(config: Path, system: str) -> None:
@@ -83,7 +107,7 @@ def test_every_asset_is_materialized(runs: Runs) -> None:
 
 def test_every_check_says_something_and_is_green(runs: Runs) -> None:
     told = {one.asset_check_key: one for one in runs.all_well.get_asset_check_evaluations()}
-    assert set(told) == set(runs.definitions.resolve_asset_graph().asset_check_keys)
+    assert set(told) == set(runs.definitions.resolve_asset_graph().asset_check_keys) - {EQUALITY}  # it has its own job
     assert [key.to_user_string() for key, one in told.items() if not one.passed] == []
 
 
@@ -111,7 +135,8 @@ def test_the_dashboard_is_written_where_its_asset_says(runs: Runs) -> None:
 
 def test_a_run_of_dagster_is_a_run_of_invbi(runs: Runs) -> None:
     rows = Warehouse(runs.data / "warehouse.duckdb").query("FROM recon.runs ORDER BY run_id")
-    assert [run_id.endswith(run.run_id[:10]) for run_id, run in zip(rows["run_id"], (runs.all_well, runs.till_away), strict=True)]
+    dagsters = (runs.all_well, runs.till_away, runs.asked)
+    assert all(run_id.endswith(run.run_id[:10]) for run_id, run in zip(rows["run_id"], dagsters, strict=True))
     assert rows["exit_code"].to_list()[0] in (0, 4)
 
 
@@ -120,6 +145,14 @@ def test_a_system_out_of_reach_does_not_fail_the_others(runs: Runs) -> None:
     told = _materialized(runs.till_away)
     assert {key for key in told if key.startswith("till/")} == set()
     assert {"shopify_uk/stock", "amazon_uk/orders", "erp/stock", "recon/points", "act/receipts", "publish/html"} <= set(told)
+
+
+def test_a_delivery_that_waits_has_its_system_read_and_everything_decided_anew(runs: Runs) -> None:
+    assert runs.asked.success
+    told = set(_materialized(runs.asked))
+    assert {"shopify_uk/stock", "shopify_uk/orders", "recon/points", "act/receipts", "publish/html"} <= told
+    assert not [key for key in told if key.startswith(("till/", "amazon_uk/", "erp/"))]
+    assert runs.waiting == []
 
 
 def test_its_checks_go_red_with_the_reason_and_its_age(runs: Runs) -> None:

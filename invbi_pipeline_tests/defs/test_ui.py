@@ -57,12 +57,20 @@ def ui(tmp_path: Path, port: int) -> Iterator[tuple[str, "subprocess.Popen[str]"
 @pytest.mark.slow
 def test_the_ui_opens_with_everything_switched_on_and_ends_with_its_starter(ui: tuple[str, "subprocess.Popen[str]"]) -> None:
     address, process = ui
-    (node,) = httpx.post(f"{address}/graphql", json={"query": _QUERY}, timeout=60).json()["data"]["repositoriesOrError"]["nodes"]
+    with httpx.Client(transport=httpx.HTTPTransport(retries=6), timeout=60) as patient:  # it says so just before it listens
+        said = patient.post(f"{address}/graphql", json={"query": _QUERY}).json()
+    (node,) = said["data"]["repositoriesOrError"]["nodes"]
     assert node["location"]["name"] == "invbi"
-    assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {"every_five_minutes": "RUNNING"}
+    assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {
+        "every_five_minutes": "RUNNING",
+        "equality_every_hour": "RUNNING",
+    }
     assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {
         "inbox": "RUNNING",
+        "event_process_absent": "RUNNING",
+        "event_process_works": "RUNNING",
         "tell_of_failed_runs": "RUNNING",
+        "tell_of_silence": "RUNNING",
     }
     assert len(node["assetNodes"]) >= 40
     process.send_signal(signal.SIGTERM)

@@ -32,6 +32,7 @@ _QUIET: dict[str, dict[str, Any]] = {
     "order_lines": {"external_id": "", "line_id": "1", "state": "open", "location": "", "ordered_at": NOW, "raw_sku": ""},
     "movements": {"kind": "sale", "order_id": "", "line_id": "", "reference": "", "occurred_at": NOW},
     "effects": {"kind": "sale", "line_id": "1", "location": "", "stamped_at": NOW},
+    "returns": {"state": "received", "location": "", "order_id": "", "line_id": "1", "occurred_at": NOW},
     "observations": {"state": "known", "location": "", "observed_at": NOW},
     "feeds": {"verdict": "believed", "stock_read_at": NOW, "orders_complete_to": NOW},
     "systems": {
@@ -51,6 +52,7 @@ _QUIET: dict[str, dict[str, Any]] = {
     },
     "places": {"kind": "store", "safety_stock": 0, "sellable": True},
     "sku_map": {"system": "", "units": 1},
+    "decisions": {"units": 1, "decision": "accepted", "who": "ana", "decided_at": NOW},
     "kit_rows": {},
     "policies": {"channel": "", "location": "", "category": "", "sku": ""},
     "prices": {"currency": "GBP", "category": ""},

@@ -15,7 +15,7 @@ from invbi_pipeline.domain import frames
 from invbi_pipeline.domain.points import MergeInputs, MergeResult, merge
 from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 from invbi_pipeline.domain.words import Basis, FeedVerdict, Quantity
-from invbi_pipeline_tests.domain.one_point import at, frame
+from invbi_pipeline_tests.domain.points.one_point import at, frame
 
 __all__ = ["Act", "Lags", "Run", "Shelf", "TinyWorld"]
 

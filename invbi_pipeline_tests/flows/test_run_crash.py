@@ -27,6 +27,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 def _work(stage: Rehearsal) -> None:
     """Give every kind of correction a cause: goods are written off, a shop's sale must reach the till, an order every channel."""
     stage.damage("warehouse", 1)
+    stage.damage("soho", -1, most=1)  # as much comes in as is sold there, or nothing would be left to sell
     stage.sell("shopify_uk", "soho", pos=True)
     stage.sell("amazon_uk", "warehouse")
     stage.world.advance(120)
@@ -49,7 +50,7 @@ def _completed(stage: Rehearsal, wrote_before: int) -> None:
     for _ in range(_RUNS):
         result = stage.run()
         stage.world.advance(_VISIBLE_S)
-        if result.quiet and not result.after.flights:
+        if result.quiet and not result.after.flights and not _under_way(stage):
             break
     _, state = open_stores(stage.config)
     counts = state.outbox.counts()
@@ -57,10 +58,17 @@ def _completed(stage: Rehearsal, wrote_before: int) -> None:
     points, _ = stage.world.correctable()
     assert [point for point in points if not point.agrees] == []
     assert [name for name in ("planned", "approved", "sending", "accepted", "ambiguous") if counts.get(name)] == []
-    changes = stage.wire.changes_since(wrote_before)
-    assert {system for system, *_ in changes} >= {"till", "shopify_uk"}
-    assert [change for change, n in changes.items() if n > 1] == []
+    assert {system for system, *_ in stage.wire.changes_since(wrote_before)} >= {"till", "shopify_uk"}
+    assert stage.wire.repeated_since(wrote_before) == []
     assert _tills_number_is_the_shelfs(stage)
+
+
+def _under_way(stage: Rehearsal) -> bool:
+    """Say whether a correction waits to be seen: a post whose process ended is settled once its ledger was read late enough."""
+    _, state = open_stores(stage.config)
+    flying = state.outbox.open_flights().height
+    state.close()
+    return flying > 0
 
 
 def _tills_number_is_the_shelfs(stage: Rehearsal) -> bool:
@@ -73,14 +81,11 @@ def _tills_number_is_the_shelfs(stage: Rehearsal) -> bool:
 @pytest.mark.parametrize(
     ("step", "nth"),
     [
-        ("warehouse: commit", 3),  # what was read is landing
-        ("state: commit", 5),
-        ("write: leaving", 1),
         ("write: carried out", 1),
-        ("write: leaving", 2),
-        ("write: carried out", 2),
-        ("write: leaving", 3),
-        ("write: carried out", 3),
+        pytest.param("warehouse: commit", 3, marks=pytest.mark.slow),  # what was read is landing
+        *(pytest.param("write: leaving", nth, marks=pytest.mark.slow) for nth in (1, 2, 3)),
+        *(pytest.param("write: carried out", nth, marks=pytest.mark.slow) for nth in (2, 3)),
+        pytest.param("state: commit", 5, marks=pytest.mark.slow),
     ],
 )
 def test_the_next_run_completes_what_a_crash_cut_off(stage: Rehearsal, step: str, nth: int) -> None:
@@ -92,6 +97,7 @@ def test_the_next_run_completes_what_a_crash_cut_off(stage: Rehearsal, step: str
     _completed(stage, wrote)
 
 
+@pytest.mark.slow
 def test_two_crashes_in_a_row_are_completed_too(stage: Rehearsal) -> None:
     _work(stage)
     wrote = len(stage.wire.requests)

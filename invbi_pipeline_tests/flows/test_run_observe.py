@@ -48,3 +48,16 @@ def test_every_gap_is_a_finding_once_two_judged_looks_saw_it(observed: Observed)
 
 def test_none_is_told_at_the_first_look_at_it(observed: Observed) -> None:
     assert observed.runs[0].findings["oversell_risk"] == 0
+
+
+def test_what_could_be_oversold_now_is_kept_for_every_sku_that_a_channel_shows(observed: Observed) -> None:
+    warehouse = Warehouse(observed.stage.folder / "warehouse.duckdb")
+    exposure = warehouse.read("recon.exposure")
+    amazon = warehouse.query(
+        "SELECT DISTINCT sku FROM recon.points WHERE system = 'amazon_uk' AND status = 'active' AND fulfilment = 'merchant' "
+        "AND reported > 0 AND sku NOT IN (SELECT kit_sku FROM truth.kits)"
+    )
+    assert set(amazon["sku"]) <= set(exposure["sku"])
+    assert exposure.filter(pl.col("exposed") > 0).height > 3
+    assert exposure["exposed"].to_list() == [max(0, s - max(0, p)) for s, p in exposure.select("shown", "pool").iter_rows()]
+    assert exposure.filter((pl.col("exposed") > 0) & (pl.col("money") <= 0)).is_empty()

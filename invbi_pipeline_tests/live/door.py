@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from invbi_pipeline.store.state import State, open_state
 from invbi_pipeline_tests.channels.shopify.conftest import WEBHOOK_SECRET
 
-__all__ = ["PUBLIC", "held", "inbox", "knock", "post", "shopify_headers", "state_in"]
+__all__ = ["PUBLIC", "STORE", "held", "inbox", "knock", "post", "shopify_headers", "state_in"]
 
 PUBLIC = "https://hooks.example/invbi"  # where the platforms find the door: a proxy's address, never the app's own
 STORE = "state.db"

@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, event
 from starlette.applications import Starlette
 
 from invbi_pipeline.channels.files.channel import FilesChannel
-from invbi_pipeline.channels.protocol import Channel
+from invbi_pipeline.channels.limits import Budget
+from invbi_pipeline.channels.protocol import Channel, Limit
 from invbi_pipeline.channels.shopify import ShopifyChannel
 from invbi_pipeline.config import FileSource, SystemConfig
 from invbi_pipeline.domain.words import Role
@@ -75,7 +76,7 @@ def test_what_a_shop_delivers_is_in_the_inbox_of_every_process_once_it_is_answer
         found = [json.loads(body) for _, _, body in inbox(tmp_path)]
     courier.close()
     assert {name for one in found for name in (*one["listing_keys"], *one["order_ids"])} == {key, order}
-    assert [one.system for one in state.waiting()] == ["shopify_uk"] * len(found)
+    assert [one.system for one in state.inbox.waiting()] == ["shopify_uk"] * len(found)
 
 
 def test_a_till_signs_the_public_address_which_the_app_itself_never_sees(state: State) -> None:
@@ -84,8 +85,8 @@ def test_a_till_signs_the_public_address_which_the_app_itself_never_sees(state: 
     statuses: list[int] = []
     sold_at(shop, lambda _, headers, body: statuses.append(post(app, "till", headers, body)))
     assert statuses == [200] * len(statuses)
-    assert {key for one in state.waiting() for key in one.listing_keys} == {shop.keys[0]}
-    assert any(one.order_ids for one in state.waiting())
+    assert {key for one in state.inbox.waiting() for key in one.listing_keys} == {shop.keys[0]}
+    assert any(one.order_ids for one in state.inbox.waiting())
 
 
 def test_a_till_s_delivery_for_another_address_is_refused(state: State) -> None:
@@ -94,7 +95,7 @@ def test_a_till_s_delivery_for_another_address_is_refused(state: State) -> None:
     statuses: list[int] = []
     sold_at(shop, lambda _, headers, body: statuses.append(post(app, "till", headers, body)))
     assert set(statuses) == {401}
-    assert state.waiting() == []
+    assert state.inbox.waiting() == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_till_s_delivery_for_another_address_is_refused(state: State) -> None:
 )
 def test_a_forged_delivery_is_refused_and_nothing_is_stored(state: State, headers: dict[str, str]) -> None:
     assert post(door(state, shopify()), "shopify_uk", headers, ORDER) == 401
-    assert state.waiting() == []
+    assert state.inbox.waiting() == []
 
 
 def test_a_replayed_delivery_is_acknowledged_and_stored_once_even_after_a_restart(state: State, tmp_path: Path) -> None:
@@ -117,10 +118,10 @@ def test_a_replayed_delivery_is_acknowledged_and_stored_once_even_after_a_restar
     app = door(state, shopify())
     said = [knock(app, "POST", "/webhooks/shopify_uk", headers=headers, content=ORDER) for _ in range(2)]
     assert [(one.status_code, one.json()) for one in said] == [(200, {"stored": True}), (200, {"stored": False})]
-    state.done(state.waiting(), HandClock().now())
+    state.inbox.done(state.inbox.waiting(), HandClock().now())
     with state_in(tmp_path) as again:
         assert post(door(again, shopify()), "shopify_uk", headers, ORDER) == 200
-        assert again.waiting() == []
+        assert again.inbox.waiting() == []
     assert len(inbox(tmp_path)) == 1
 
 
@@ -143,7 +144,7 @@ def test_deliveries_without_an_id_are_told_apart_by_their_bodies(state: State) -
     app = door(state, shopify())
     for body in (ORDER, b'{"id": 8}', ORDER):
         assert post(app, "shopify_uk", shopify_headers(body, number=""), body) == 200
-    assert sorted(one.order_ids for one in state.waiting()) == [("7",), ("8",)]
+    assert sorted(one.order_ids for one in state.inbox.waiting()) == [("7",), ("8",)]
 
 
 @pytest.mark.parametrize(("headers", "pieces"), [({"content-length": "300000"}, 0), ({}, 4)], ids=["announced", "in pieces"])
@@ -158,7 +159,7 @@ def test_a_body_beyond_the_bound_is_not_read_to_its_end(state: State, headers: d
     app = door(state, shopify(), bounds=Bounds(body_bytes=1000))
     assert knock(app, "POST", "/webhooks/shopify_uk", content=large(), headers=headers).status_code == 413
     assert len(given) == pieces
-    assert state.waiting() == []
+    assert state.inbox.waiting() == []
 
 
 def test_a_body_of_exactly_the_bound_is_taken(state: State) -> None:
@@ -196,7 +197,7 @@ def test_what_cannot_be_stored_is_not_acknowledged_and_comes_again(shop: Shop, t
         shop.clock.pass_s(600)
         shop.account.tick()
         assert knock(app, "GET", "/readyz").json() == {"ready": True, "systems": ["shopify_uk"]}
-        assert (statuses, [one.order_ids for one in state.waiting()]) == ([503, 200], [(order,)])
+        assert (statuses, [one.order_ids for one in state.inbox.waiting()]) == ([503, 200], [(order,)])
 
 
 def test_a_store_that_keeps_us_waiting_holds_neither_the_platform_nor_the_loop(tmp_path: Path) -> None:
@@ -215,6 +216,23 @@ def test_a_store_that_keeps_us_waiting_holds_neither_the_platform_nor_the_loop(t
     assert seconds < 15  # far below the store's own patience, far above a slow machine's
 
 
+def test_a_request_that_waits_for_its_budget_in_a_held_store_does_not_keep_the_door_from_answering(tmp_path: Path) -> None:
+    async def both(state: State) -> tuple[int, bool]:
+        budget = Budget(Limit("read", 10, 10, "made up"), HandClock(), state.budgets.ledger("shop", "read"))
+        app = door(state, shopify(), bounds=Bounds(store_s=0.05))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside") as client:
+            with held(tmp_path):
+                spending = asyncio.create_task(budget.spend())
+                await asyncio.sleep(0)
+                status = (await client.post("/webhooks/shopify_uk", content=ORDER, headers=shopify_headers(ORDER))).status_code
+                waited_still = not spending.done()
+            await spending
+        return status, waited_still
+
+    with state_in(tmp_path, wait_s=30) as state:
+        assert asyncio.run(both(state)) == (503, True)
+
+
 def test_on_a_full_disk_nothing_is_acknowledged(state: State, tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'state.db'}")
     event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count = 1"))  # as many as there are
@@ -222,7 +240,7 @@ def test_on_a_full_disk_nothing_is_acknowledged(state: State, tmp_path: Path) ->
     body = json.dumps({"variants": [{"inventory_item_id": n} for n in range(10**9, 10**9 + 3000)]}).encode()
     status = post(door(full, shopify()), "shopify_uk", shopify_headers(body, "products/update"), body)
     full.close()
-    assert (status, state.waiting()) == (503, [])
+    assert (status, state.inbox.waiting()) == (503, [])
 
 
 @pytest.mark.parametrize(("secret", "status"), [("new-one", 200), ("old-one", 200), ("older-one", 401)])

@@ -5,7 +5,6 @@ The counts are those of the profile of the files, which was counted independentl
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -19,9 +18,23 @@ import pytest
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.shared import shared
 
+pytestmark = pytest.mark.slow  # a run on the real files
+
 _CONFIG = Path(__file__).with_name("iigf.toml")
 _ROOT = Path(__file__).parents[2]
-_IN_OWN_PROCESS = "import sys, invbi_pipeline.cli as c; sys.argv = ['invbi', 'run', '--config', sys.argv[1]]; c.main()"
+_IN_OWN_PROCESS = r"""
+import atexit, pathlib, re, sys
+import invbi_pipeline.cli as cli
+
+config, told = sys.argv[1:]
+
+@atexit.register
+def tell_peak():
+    pathlib.Path(told).write_text(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
+
+sys.argv = ["invbi", "run", "--config", config]
+cli.main()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +51,14 @@ class Reconciled:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Reconciled:
     """`invbi run --config iigf.toml`, its state kept in a folder of the test's own."""
-    data = shared("data/iigf")
     folder = tmp_path_factory.mktemp("iigf")
+    data = shared("data/iigf")
     text = _CONFIG.read_text(encoding="utf-8")
     text = re.sub(r'^data_dir = ".*"$', f'data_dir = "{folder}"', text, flags=re.MULTILINE)
     (folder / "iigf.toml").write_text(text.replace("../../../shared/data/iigf", str(data)), encoding="utf-8")
-    began = time.perf_counter()
+    peak, began = folder / "peak.txt", time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", _IN_OWN_PROCESS, str(folder / "iigf.toml")],
+        [sys.executable, "-c", _IN_OWN_PROCESS, str(folder / "iigf.toml"), str(peak)],
         capture_output=True,
         text=True,
         cwd=_ROOT,
@@ -53,13 +66,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Reconciled:
         timeout=600,
         check=False,
     )
-    took, most = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"invbi run on the real files: {took:.1f} s, {most.ru_utime + most.ru_stime:.1f} s of CPU, {most.ru_maxrss / 1024:.0f} MB"
-    )
-    return Reconciled(
-        Warehouse(folder / "warehouse.duckdb"), done.returncode, done.stdout + done.stderr, took, most.ru_maxrss / 1024
-    )
+    took = time.perf_counter() - began
+    # its own word: what the system counts for a child begins with what this process held when it started it
+    megabytes = int(peak.read_text()) / 1024
+    print(f"invbi run on the real files: {took:.1f} s, {megabytes:.0f} MB")
+    return Reconciled(Warehouse(folder / "warehouse.duckdb"), done.returncode, done.stdout + done.stderr, took, megabytes)
 
 
 def _findings(run: Reconciled, system: str) -> pl.DataFrame:
@@ -77,7 +88,7 @@ def test_the_run_ends_with_first_looks_held_for_a_person_and_nothing_sent(run: R
 
 
 def test_the_run_stays_within_its_memory(run: Reconciled) -> None:
-    assert run.megabytes < 1_024  # measured 957-992 MiB, of which the imports are 330
+    assert run.megabytes < 1_024  # measured 830-992 MiB, of which the imports are 330; beside other work once 1,038, once 1,107
 
 
 def test_every_row_of_the_stock_report_is_loaded_or_set_aside_with_its_reason(run: Reconciled) -> None:
@@ -123,7 +134,7 @@ def test_four_codes_of_the_stock_report_have_conflicting_stock(run: Reconciled) 
 
 
 def test_each_of_the_578_order_codes_the_stock_report_lacks_has_one_finding(run: Reconciled) -> None:
-    identity = _findings(run, "amazon_in").filter(pl.col("code").is_in(["unmapped_listing", "variant_missing"]))
+    identity = _findings(run, "amazon_in").filter(pl.col("code").is_in(["unmapped_listing", "variant_missing", "near_miss_sku"]))
     assert identity.height == 578
     assert identity["listing_key"].n_unique() == 578
     stocked = set(run.warehouse.query("SELECT listing_key FROM raw.stock WHERE system = 'warehouse_report'")["listing_key"])
@@ -133,7 +144,7 @@ def test_each_of_the_578_order_codes_the_stock_report_lacks_has_one_finding(run:
 
 def test_a_code_whose_style_is_in_stock_is_a_missing_variant_unless_it_is_only_written_otherwise(run: Reconciled) -> None:
     codes = Counter(_findings(run, "amazon_in")["code"])
-    assert (codes["variant_missing"], codes["unmapped_listing"]) == (511, 65 + 2)  # the two are those written otherwise
+    assert (codes["variant_missing"], codes["unmapped_listing"], codes["near_miss_sku"]) == (511, 65, 2)
 
 
 def test_two_order_codes_are_suggested_by_case_or_space(run: Reconciled) -> None:
@@ -172,4 +183,4 @@ def test_no_customer_of_the_files_is_kept(run: Reconciled) -> None:
     for table in tables:
         texts = run.warehouse.query(f"FROM {table}").select(pl.col(pl.String))
         held = texts.select(pl.all().str.contains("(?i)mumbai|postal-code|bengaluru").any()).unpivot()
-        assert held.filter(pl.col("value"))["variable"].to_list() == [], table
+        assert held.filter(pl.col("value").cast(pl.Boolean))["variable"].to_list() == [], table

@@ -18,7 +18,7 @@ from invbi_pipeline_tests.flows.scripted import START, wall
 
 __all__ = ["Landed"]
 
-_DATASETS = {"order_lines": Dataset.ORDERS, "effects": Dataset.ORDERS}
+_DATASETS = {"order_lines": Dataset.ORDERS, "effects": Dataset.ORDERS, "returns": Dataset.ORDERS}
 
 
 class Landed:

@@ -63,6 +63,14 @@ def test_a_push_onto_an_unknown_number_is_found(landed: Landed) -> None:
     assert _bad(landed, "audit_unknown_never_pushed")["point_state"].to_list() == ["unknown"]
 
 
+def test_a_number_that_became_unknown_after_the_push_is_no_fault_of_it(landed: Landed) -> None:
+    later = _correction()["sent_at"][0] + timedelta(seconds=1)
+    landed.warehouse.replace("recon.points", _point(state="unknown", observed_at=later))
+    landed.warehouse.replace("recon.corrections", _correction())
+
+    assert _bad(landed, "audit_unknown_never_pushed").is_empty()
+
+
 @pytest.mark.parametrize("lack", [{"read_back": None}, {"verified_at": None}, {"idempotency_key": ""}])
 def test_a_correction_without_its_proof_is_found(landed: Landed, lack: dict[str, Any]) -> None:
     landed.warehouse.replace("recon.corrections", pl.concat([_correction(), _correction(correction_id="bad", **lack)]))

@@ -48,6 +48,30 @@ def test_dates_of_a_flash_sale_are_times(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "begins"),
+    [
+        ("Europe/London", "2026-07-01", "2026-06-30 23:00"),
+        ("America/New_York", "2026-11-01", "2026-11-01 04:00"),  # the day on which summer time ends
+        ("America/New_York", "2026-11-22", "2026-11-22 05:00"),
+        ("Asia/Beirut", "2026-03-29", "2026-03-28 22:00"),  # the clocks go from midnight to one
+    ],
+)
+def test_a_date_without_a_time_is_the_businesss_own_midnight(tmp_path: Path, zone: str, day: str, begins: str) -> None:
+    configured(tmp_path, policies=f"name,value,valid_from,valid_to\nbuffer,1,{day},\nthreshold,1,,{day}\n")
+    path = tmp_path / "invbi.toml"
+    path.write_text(path.read_text().replace('name = "x"', f'name = "x"\ntimezone = "{zone}"'))
+    policies = read_declared(load_config(path)).policies
+    assert [f"{at:%Y-%m-%d %H:%M}" for at in (policies["valid_from"][0], policies["valid_to"][1])] == [begins, begins]
+
+
+@pytest.mark.parametrize("said", ["2026-02-30", "2026-11-27T06:00:00", "27.11.2026"])
+def test_a_day_that_there_is_not_and_a_time_without_an_offset_are_refused(tmp_path: Path, said: str) -> None:
+    ((where, what),) = refused(tmp_path, policies=f"name,value,valid_from\nbuffer,1,{said}\n")
+    assert where == "policies.csv: row 2, valid_from"
+    assert what.startswith(f"{said!r} is not a day such as ")
+
+
 def test_every_mistake_is_named_with_its_row_and_column(tmp_path: Path) -> None:
     wrong = configured(
         tmp_path, policies="name,value\nbufer,1\nbuffer,x\nshare_bp,20000\n", kits="kit_sku,component_sku,quantity\nk,c,0\n"
@@ -100,6 +124,32 @@ def test_a_buffer_in_units_beside_one_in_percent_is_refused(tmp_path: Path) -> N
     assert what == "'buffer_pct_bp', but row 2 says 'buffer' for the same selectors and dates"
 
 
+def test_two_equally_wide_rows_whose_dates_cross_are_refused_because_nobody_chose_between_them(tmp_path: Path) -> None:
+    head = "channel,valid_from,valid_to,name,value\n"
+    sale = "a,2026-11-20,2026-11-30,buffer,1\n"
+    ((where, what),) = refused(tmp_path, policies=head + sale + "a,2026-11-25,2026-12-05,buffer_pct_bp,500\n")
+    assert where == "policies.csv: row 3, valid_from"
+    assert what == "buffer_pct_bp 500 crosses the dates of row 2, buffer 1 for the same selectors: which holds is not said"
+
+
+def test_a_dated_row_within_another_or_right_after_it_is_not_refused(tmp_path: Path) -> None:
+    head = "channel,valid_from,valid_to,name,value\na,2026-11-20,2026-11-30,buffer,1\n"
+    within, after = "a,2026-11-25,2026-11-26,buffer,2\n", "a,2026-11-30,2026-12-05,buffer,3\n"
+    assert read_declared(configured(tmp_path, policies=head + within + after)).policies.height == 3
+
+
+@pytest.mark.parametrize(("name", "value"), [("buffer", 1_000_000_000), ("buffer_risk_bp", 0), ("buffer_risk_bp", 10_000)])
+def test_a_policy_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, value: int) -> None:
+    ((where, what),) = refused(tmp_path, policies=f"name,value\n{name},{value}\n")
+    assert (where, what) == ("policies.csv: row 2, value", f"{value} is out of range for {name}")
+
+
+@pytest.mark.parametrize("units", ["0", "-1", "1.5", "1000000000"])
+def test_a_pack_of_units_that_cannot_be_is_refused(tmp_path: Path, units: str) -> None:
+    ((where, what),) = refused(tmp_path, sku_map=f"listing_key,sku,units\nx,m,{units}\n")
+    assert (where, what) == ("sku_map.csv: row 2, units", f"{units!r} is not a whole number from 1 to 999999999")
+
+
 def test_a_map_of_an_unknown_system_or_of_one_listing_to_two_things_is_refused(tmp_path: Path) -> None:
     text = "system,listing_key,sku,units\na,k,x,1\na,k,y,1\n,k,z,1\nb,k,x,1\na,l,x,1\na,l,x,6\na,k,x,1\n"
     wheres = [where for where, _ in refused(tmp_path, sku_map=text)]
@@ -124,6 +174,17 @@ def test_a_currency_that_is_none_or_has_no_rate_is_refused(tmp_path: Path) -> No
         ("prices.csv: row 4, currency", "'USD' has no rate"),
         ("prices.csv: row 5, currency", "'eur' is not a currency"),
         ("prices.csv: row 6, currency", "'' is not a currency"),
+    ]
+
+
+def test_a_most_below_the_least_of_the_same_thing_is_refused(tmp_path: Path) -> None:
+    header = "sku,channel,valid_from,valid_to,name,value\n"
+    dated = "A,,2026-11-27,2026-11-30,min_offer,5\nA,,2026-11-27,2026-11-30,max_offer,4\n"
+    text = f"{header},a,,,min_offer,5\n,a,,,max_offer,3\n,,,,max_offer,4\nB,a,,,min_offer,3\nB,a,,,max_offer,3\n{dated}"
+    below = "max_offer {} is below min_offer 5 of row {} for the same selectors and dates"
+    assert refused(tmp_path, policies=text) == [
+        ("policies.csv: row 3, value", below.format(3, 2)),
+        ("policies.csv: row 8, value", below.format(4, 7)),
     ]
 
 

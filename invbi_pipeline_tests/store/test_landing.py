@@ -68,6 +68,14 @@ def test_retention_takes_replaced_rows_and_payloads_and_leaves_the_newest_word(l
         assert run_audit(database, "audit_raw_landed").is_empty()
 
 
+def test_retention_leaves_the_last_number_of_each_month(landed: Landed) -> None:
+    for day, quantity in ((0, 9), (1, 8), (40, 7), (80, 6)):
+        landed.land("stock", [{"listing_key": "a", "quantity": quantity}], 24 * 60 * day, full=True)
+    with landed.warehouse.open() as database:
+        prune(database, START + timedelta(days=200), keep_days=30)
+    assert landed.warehouse.query("SELECT quantity FROM raw.stock ORDER BY 1")["quantity"].to_list() == [6, 7, 8]
+
+
 def test_what_is_young_is_kept_as_it_is(landed: Landed) -> None:
     landed.land("stock", [{"listing_key": "a", "quantity": 5}], 0, full=True)
     landed.land("stock", [{"listing_key": "a", "quantity": 4}], 1)

@@ -1,7 +1,9 @@
 """The outbox: intents first, every move by compare-and-set, newer intents in place of unsent older ones."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from random import Random
+from threading import Barrier
 from typing import Any
 
 import polars as pl
@@ -10,14 +12,8 @@ import pytest
 from invbi_pipeline.domain.frames import CORRECTIONS
 from invbi_pipeline.domain.words import CorrectionState as S
 from invbi_pipeline.store.outbox import MOVES, Outbox
-from invbi_pipeline.store.state import open_state
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Outbox:
-    return open_state("sqlite:///state.db", tmp_path).outbox
 
 
 def _correction(target: int, version: str = "v1", state: str = S.PLANNED, **more: Any) -> pl.DataFrame:
@@ -149,3 +145,53 @@ def test_posts_that_may_have_landed_are_known_as_posted(outbox: Outbox) -> None:
 
 def test_every_state_has_its_moves() -> None:
     assert set(MOVES) == set(S)
+
+
+def test_what_moved_nothing_is_approved_again_and_dead_after_so_many_attempts(outbox: Outbox) -> None:
+    outbox.intend(_correction(6, state=S.APPROVED), NOW)
+    ends = []
+    for _ in range(3):
+        outbox.advance("c-v1-6", S.APPROVED, S.SENDING, NOW, sent_at=NOW)
+        dead = outbox.turn_away("c-v1-6", NOW, {"answered": "busy", "sent_at": NOW}, most=3)
+        row = outbox.in_state().row(0, named=True)
+        ends.append((dead, row["state"], row["answered"], row["sent_at"]))
+    assert ends == [(False, "approved", "busy", None)] * 2 + [(True, "dead", "busy", NOW)]
+
+
+def test_an_outage_is_no_attempt_in_vain(outbox: Outbox) -> None:
+    outbox.intend(_correction(6, state=S.APPROVED), NOW)
+    for _ in range(9):
+        outbox.advance("c-v1-6", S.APPROVED, S.SENDING, NOW, sent_at=NOW)
+        assert not outbox.turn_away("c-v1-6", NOW, {}, most=None)
+    outbox.advance("c-v1-6", S.APPROVED, S.SENDING, NOW, sent_at=NOW)
+    assert not outbox.turn_away("c-v1-6", NOW, {}, most=2)
+    assert outbox.counts() == {S.APPROVED: 1}
+
+
+def test_what_left_lately_is_told_by_when_it_was_sent(outbox: Outbox) -> None:
+    for n, hours, system in ((6, 30, "shop"), (7, 2, "shop"), (8, 2, "till")):
+        intent = _correction(n, listing_key=f"k{n}", idempotency_key=f"k{n}", state=S.APPROVED, system=system)
+        outbox.intend(intent, NOW)
+        outbox.advance(f"c-v1-{n}", S.APPROVED, S.SENDING, NOW, sent_at=NOW - timedelta(hours=hours))
+    assert outbox.sent_since("shop", NOW - timedelta(days=1))["to_qty"].to_list() == [7]
+
+
+def test_of_two_intents_of_one_point_in_one_plan_the_later_stands(outbox: Outbox) -> None:
+    outbox.intend(pl.concat([_correction(6), _correction(7)]), NOW)
+    assert outbox.in_state(S.PLANNED)["to_qty"].to_list() == [7]
+    assert outbox.in_state(S.SUPERSEDED)["to_qty"].to_list() == [6]
+
+
+def test_of_many_workers_at_once_each_correction_is_taken_by_one(outbox: Outbox) -> None:
+    some = [_correction(n, listing_key=f"k{n}", idempotency_key=f"k{n}", state=S.APPROVED) for n in range(12)]
+    names = outbox.intend(pl.concat(some), NOW)
+    together = Barrier(4)
+
+    def takes(seed: int) -> list[str]:
+        mine = Random(seed).sample(names, len(names))
+        together.wait()
+        return [name for name in mine if outbox.advance(name, S.APPROVED, S.SENDING, NOW, sent_at=NOW)]
+
+    with ThreadPoolExecutor(4) as workers:
+        taken = [name for mine in workers.map(takes, range(4)) for name in mine]
+    assert sorted(taken) == sorted(names)

@@ -109,6 +109,15 @@ def test_a_movement_of_two_components_stays_two(landed: Landed) -> None:
     assert landed.rows("stg_movements", "movement_id", "listing_key") == [("o1/1/f1", "a"), ("o1/1/f1", "b")]
 
 
+def test_a_step_of_a_return_read_twice_counts_once_and_carries_the_configured_place(landed: Landed) -> None:
+    step = {"event_id": "d1", "return_id": "r1", "listing_key": "a", "location_key": "1", "state": "received", "units": 2}
+    for minute in (0, 5):
+        landed.land("returns", [{**step, "occurred_at": START, "damaged": "true"}], minute)
+
+    columns = ("event_id", "state", "units", "damaged", "location")
+    assert landed.rows("stg_returns", *columns) == [("d1", "received", 2, True, "soho")]
+
+
 @pytest.mark.parametrize("order", [(0, 5), (5, 0)])
 def test_the_newest_change_of_an_order_line_wins_however_late_it_was_read(landed: Landed, order: tuple[int, int]) -> None:
     states = {0: "open", 5: "fulfilled"}

@@ -8,22 +8,21 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from invbi_pipeline.domain.frames import FINDINGS
+from invbi_pipeline.domain.words import Said
 from invbi_pipeline.errors import ConfigError, StoreBusy
-from invbi_pipeline.store.state import Cursor, Delivery, State, open_state
+from invbi_pipeline.store import migrations
+from invbi_pipeline.store.state import Cursor, State, open_state
 from invbi_pipeline.store.state_tables import METADATA
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 URL = "sqlite:///state.db"
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    return open_state(URL, tmp_path)
 
 
 def test_the_migrations_make_exactly_the_tables_of_this_version(state: State) -> None:
@@ -55,7 +54,7 @@ def test_a_store_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -
         "oracleish://u:hunter2@h/db",
         "sqlite+nope:///state.db",
         "postgresql://u:hunter2@h:port/db",
-        "mssql+nosuch://u:hunter2@h/db",
+        "mysql://u:hunter2@h/db",
         "sqlite:////proc/nowhere/state.db",
     ],
 )
@@ -67,9 +66,9 @@ def test_an_address_that_cannot_be_used_is_told_by_its_key_and_without_its_passw
 
 
 def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "MySQLdb", None)
-    with pytest.raises(ConfigError, match="driver MySQLdb is not installed"):
-        open_state("mysql+mysqldb://u:hunter2@h/db", tmp_path)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(ConfigError, match="driver psycopg2 is not installed"):
+        open_state("postgresql+psycopg2://u:hunter2@h/db", tmp_path)
 
 
 def test_a_file_that_is_no_database_is_told_without_the_words_of_its_query(tmp_path: Path) -> None:
@@ -128,24 +127,6 @@ def test_a_time_without_a_zone_is_refused(state: State) -> None:
         state.pause("till", "Ada", "stocktaking", NOW.replace(tzinfo=None))
 
 
-def test_a_delivery_is_kept_once_however_often_it_comes(state: State) -> None:
-    delivery = Delivery("shop", "d1", "orders/create", NOW, listing_keys=("k",), order_ids=("o",), occurred_at=NOW)
-
-    assert [state.receive(delivery), state.receive(delivery)] == [True, False]
-    assert state.waiting() == [delivery]
-
-
-def test_a_delivery_worked_on_waits_no_more_and_still_counts_as_seen(state: State) -> None:
-    delivery = Delivery("shop", "d1", "orders/create", NOW)
-    state.receive(delivery)
-
-    state.done([delivery], NOW)
-
-    assert state.waiting() == []
-    assert not state.receive(delivery)
-    assert state.forget_deliveries(NOW + timedelta(days=1)) == 1
-
-
 def test_a_system_is_blind_since_its_first_failure_in_a_row(state: State) -> None:
     state.failed("till", "503", NOW)
     state.failed("till", "timeout", NOW + timedelta(minutes=5))
@@ -171,3 +152,35 @@ def test_findings_keep_their_lives(state: State) -> None:
 
     assert state.lives(dict(FINDINGS)).equals(resolved)
     assert state.lives(dict(FINDINGS), ["open"]).is_empty()
+
+
+def test_what_people_say_of_findings_is_kept_word_by_word(state: State) -> None:
+    state.cases.say(["f1", "f2", "f1"], Said.OWNER, "Bo", "Ana", NOW)
+    state.cases.say(["f1"], Said.NOTE, "rack 4", "Bo", NOW + timedelta(minutes=1))
+
+    assert state.cases.said().select("finding_id", "kind", "value", "who").rows() == [
+        ("f1", "owner", "Bo", "Ana"),
+        ("f2", "owner", "Bo", "Ana"),
+        ("f1", "note", "rack 4", "Bo"),
+    ]
+    assert state.cases.said("f2")["at"].to_list() == [NOW]
+
+
+def test_a_store_of_the_first_version_gains_what_came_after(tmp_path: Path) -> None:
+    open_state(URL, tmp_path).close()
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    with create_engine(f"sqlite:///{tmp_path / 'state.db'}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert not inspect(connection).has_table("finding_sayings")
+
+    assert open_state(URL, tmp_path).cases.said().is_empty()
+
+
+def test_a_server_that_does_not_answer_is_a_store_that_is_busy_and_no_password_is_told() -> None:
+    state = State(create_engine("postgresql+psycopg://invbi:hunter2@127.0.0.1:1/invbi"))
+    with pytest.raises(StoreBusy, match="does not answer") as told:
+        state.mark("x")
+    assert "hunter2" not in str(told.value)

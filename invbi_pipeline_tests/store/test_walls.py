@@ -16,6 +16,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "stock": {"listing_key": "k", "quantity": "3"},
     "order_lines": {"order_id": "o", "line_id": "1", "state": "open", "quantity": "2", "open_quantity": "1"},
     "effects": {"effect_id": "e", "listing_key": "k", "kind": "sale", "units": "-1", "stamped_at": START},
+    "returns": {"event_id": "e", "return_id": "r", "listing_key": "k", "state": "received", "units": "1", "occurred_at": START},
     "movements": {"movement_id": "m", "listing_key": "k", "kind": "receipt", "units": "4", "occurred_at": START},
 }
 
@@ -52,12 +53,27 @@ def test_a_good_row_of_each_frame_comes_through_with_its_types(name: str) -> Non
         ("stock", {"listing_key": "1.23E+12"}, "listing_key: digits lost to a float"),
         ("stock", {"changed_at": "yesterday"}, "changed_at: not a time"),
         ("stock", {"changed_at": "2026-03-02T09:00:00"}, "changed_at: not a time"),
+        ("stock", {"quantity": "1000000000"}, "quantity: number too large or in exponent form"),
+        ("order_lines", {"quantity": "-1"}, "quantity: below 0"),
+        ("order_lines", {"quantity": None}, "quantity: is blank"),
+        ("order_lines", {"open_quantity": None}, "open_quantity: is blank"),
+        ("order_lines", {"quantity": "1.5"}, "quantity: fractional quantity"),
+        ("order_lines", {"quantity": "1000000000"}, "quantity: number too large or in exponent form"),
+        ("movements", {"units": "-1000000000"}, "units: number too large or in exponent form"),
+        ("movements", {"counted": "-1"}, "counted: below 0"),
+        ("effects", {"units": "-0.5"}, "units: fractional quantity"),
         ("listings", {"price": "free"}, "price: not a number"),
         ("listings", {"status": "asleep"}, "status: not one of active, inactive, deleted"),
         ("locations", {"active": "yes"}, "active: not true or false"),
         ("effects", {"units": None}, "units: is blank"),
         ("effects", {"stamped_at": None}, "stamped_at: is blank"),
         ("movements", {"units": None}, "units: is blank"),
+        ("stock", {"quantity": "\uff14"}, "quantity: not a number"),
+        ("stock", {"quantity": "\u0664\u0662"}, "quantity: not a number"),
+        ("movements", {"units": "-\uff11"}, "units: not a number"),
+        ("movements", {"kind": "transfer_out", "units": "+5"}, "units: above 0, and this kind takes units away"),
+        ("movements", {"kind": "Sale", "units": "5.0"}, "units: above 0, and this kind takes units away"),
+        ("movements", {"kind": "transfer_in", "units": "-5"}, "units: below 0, and this kind brings units"),
     ],
 )
 def test_a_row_that_breaks_a_rule_is_put_aside_with_the_reason(name: str, cell: dict[str, Any], reason: str) -> None:
@@ -121,3 +137,61 @@ def test_times_are_read_in_the_spellings_that_platforms_use(text: str) -> None:
     found = pl.DataFrame({"at": [text]}).select(parse_time(pl.col("at")))["at"].to_list()
 
     assert found == [datetime(2026, 3, 2, 9, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "column"),
+    [
+        ("effects", {"units": "-2"}, "effect_id"),
+        ("movements", {"units": "5"}, "movement_id"),
+        ("movements", {"location_key": "2"}, "movement_id"),
+        ("order_lines", {"quantity": "3"}, "line_id"),
+    ],
+)
+def test_of_one_id_with_two_contents_the_later_row_holds_and_the_other_is_put_aside(
+    name: str, cell: dict[str, Any], column: str
+) -> None:
+    parsed = _parse(name, {}, cell)
+
+    assert parsed.quarantine.select("row_number", "reason").rows() == [(1, f"{column}: row 2 has the same id and other contents")]
+    assert parsed.rows["row_number"].to_list() == [2]
+
+
+def test_an_order_line_that_changed_while_it_was_read_is_no_contradiction() -> None:
+    parsed = _parse(
+        "order_lines", {"updated_at": "2026-03-02T09:00:00Z"}, {"updated_at": "2026-03-02T09:01:00Z", "quantity": "1"}
+    )
+
+    assert (parsed.rows.height, parsed.quarantine.height) == (2, 0)
+
+
+def test_a_row_that_is_repeated_word_for_word_is_no_contradiction() -> None:
+    assert _parse("movements", {}, {}).quarantine.is_empty()
+
+
+def test_the_largest_quantity_that_is_believed_is_just_below_a_thousand_million() -> None:
+    assert _parse("stock", {"quantity": "999999999"}).rows["quantity"].to_list() == [999_999_999]
+
+
+@pytest.mark.parametrize(
+    ("kind", "units"), [("sale", "-5"), ("sale", "0"), ("transfer_in", "5"), ("receipt", "-5"), ("adjustment", "5")]
+)
+def test_a_movement_whose_sign_its_kind_allows_comes_through(kind: str, units: str) -> None:
+    assert _parse("movements", {"kind": kind, "units": units}).rows["units"].to_list() == [int(units)]
+
+
+def test_a_number_that_keeps_every_rule_and_cannot_be_held_is_put_aside_and_never_null() -> None:
+    parsed = _parse("listings", {"price": "1e999"}, {})
+
+    assert parsed.quarantine.select("row_number", "reason").rows() == [(1, "price: cannot be read")]
+    assert parsed.rows["price"].to_list() == [9.5]
+
+
+def test_what_happened_more_than_a_day_after_the_read_is_put_aside() -> None:
+    frame = wall("movements", "till", [{**GOOD["movements"], "movement_id": str(d), "occurred_at": d} for d in (
+        "2026-03-03T08:00:00Z", "2026-03-03T10:00:00Z", "2099-01-01",
+    )])  # fmt: skip
+    parsed = parse("movements", frame, "b1", "till", "movements", datetime(2026, 3, 2, 9, tzinfo=UTC))
+
+    assert parsed.rows["row_number"].to_list() == [1]
+    assert parsed.quarantine["reason"].to_list() == ["occurred_at: more than a day after it was read"] * 2

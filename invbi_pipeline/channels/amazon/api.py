@@ -13,6 +13,7 @@ from invbi_pipeline.channels.amazon.facts import FACTS, IDENTIFIERS, LISTINGS_PA
 from invbi_pipeline.channels.amazon.login import LWA_URL, Login
 from invbi_pipeline.channels.http import HttpClient, answer, pages
 from invbi_pipeline.channels.protocol import Clock
+from invbi_pipeline.channels.shared import Shared
 from invbi_pipeline.errors import InvbiError, Refused, Unreachable
 
 __all__ = ["AmazonApi", "Found", "parts"]
@@ -22,7 +23,10 @@ Json = dict[str, Any]
 _INCLUDED: Final = "summaries,offers,fulfillmentAvailability"
 # Never BUYER or RECIPIENT. FULFILLMENT carries the buyer's gift message; the wall drops it.
 _ORDER_DATA: Final = "FULFILLMENT,PACKAGES"
+_NO_SUCH: Final = ("NotFound", "NOT_FOUND", "404")
 _SKUS_A_SUMMARY: Final = 50
+_NOTIFY: Final = "/notifications/v1"
+_NOTIFICATIONS: Final = "sellingpartnerapi::notifications"  # developer-docs.amazon.com/sp-api/docs/grantless-operations
 _NOT_YET: Final = timedelta(minutes=2)  # a search of orders reaches no closer to now
 
 
@@ -52,11 +56,15 @@ class AmazonApi:
         clock: Clock,
         rng: random.Random,
         transport: httpx.AsyncBaseTransport | None,
+        shared: Shared | None = None,
     ) -> None:
         self.seller: Final = seller
         self.marketplace: Final = marketplace
         wanted = {purpose: secrets[purpose] for purpose in FACTS.secrets}
-        login = Login(f"{base_url.rstrip('/')}/auth/o2/token" if base_url else LWA_URL, wanted)
+        url = f"{base_url.rstrip('/')}/auth/o2/token" if base_url else LWA_URL
+        login = Login(url, {"grant_type": "refresh_token", **wanted})
+        application = {purpose: wanted[purpose] for purpose in ("client_id", "client_secret")}
+        self._grantless = Login(url, {"grant_type": "client_credentials", "scope": _NOTIFICATIONS, **application})
         self.http: Final = HttpClient(
             system,
             FACTS,
@@ -67,8 +75,10 @@ class AmazonApi:
             transport=transport,
             authorise=login,
             learn=learn_rate,
+            shared=shared,
         )
         login.use(self.http)
+        self._grantless.use(self.http)
 
     # listings -----------------------------------------------------------------------------------------------------------
 
@@ -123,7 +133,7 @@ class AmazonApi:
         try:
             response = await self.request("getListingsItem", "GET", self._item_path(sku), params=self._listing_params())
         except Refused as refusal:
-            if refusal.code in ("NotFound", "NOT_FOUND", "404"):
+            if refusal.code in _NO_SUCH:
                 return None
             raise
         return answer(response) or {}, self.http.platform_time(response)
@@ -188,6 +198,62 @@ class AmazonApi:
         async for page in pages(fetch):
             found.rows += page
         return found
+
+    async def order(self, order_id: str) -> tuple[Json, datetime] | None:
+        """One order; None when Amazon says there is none."""
+        path = f"/orders/2026-01-01/orders/{quote(order_id, safe='')}"
+        try:
+            response = await self.request("getOrder", "GET", path, params={"includedData": _ORDER_DATA})
+        except Refused as refusal:
+            if refusal.code in _NO_SUCH:
+                return None
+            raise
+        return (answer(response) or {}).get("order") or {}, self.http.platform_time(response)
+
+    # notifications ------------------------------------------------------------------------------------------------------
+
+    async def destinations(self) -> list[Json]:
+        """Where the application's notifications may go."""
+        return self._payload(await self._as_application("getDestinations", "GET", f"{_NOTIFY}/destinations")) or []
+
+    async def create_destination(self, name: str, arn: str) -> Json:
+        """Name a queue as a destination."""
+        body = {"name": name, "resourceSpecification": {"sqs": {"arn": arn}}}
+        made = self._payload(await self._as_application("createDestination", "POST", f"{_NOTIFY}/destinations", body))
+        return made if isinstance(made, dict) else {}
+
+    async def subscription(self, topic: str, version: str) -> Json | None:
+        """The seller's subscription of a notification type; None where there is none."""
+        try:
+            said = await self.request(
+                "getSubscription", "GET", f"{_NOTIFY}/subscriptions/{topic}", params={"payloadVersion": version}
+            )
+        except Refused as refusal:
+            if refusal.code in ("NotFound", "NOT_FOUND", "404"):
+                return None
+            raise
+        found = self._payload(said)
+        return found if isinstance(found, dict) and found.get("subscriptionId") else None
+
+    async def subscribe(self, topic: str, version: str, destination: str) -> None:
+        """Have the seller's notifications of a type sent to a destination."""
+        body = {"payloadVersion": version, "destinationId": destination}
+        await self.request("createSubscription", "POST", f"{_NOTIFY}/subscriptions/{topic}", json=body)
+
+    async def unsubscribe(self, topic: str, subscription_id: str) -> None:
+        """End a subscription."""
+        path = f"{_NOTIFY}/subscriptions/{topic}/{quote(subscription_id, safe='')}"
+        await self._as_application("deleteSubscriptionById", "DELETE", path)
+
+    async def _as_application(self, operation: str, method: str, path: str, json: object | None = None) -> httpx.Response:
+        """Send a request that is the application's own, not a seller's ("grantless")."""
+        headers = await self._grantless()
+        return await self.http.request(operation, method, path, json=json, headers=headers, authorised=False, classify=_error)
+
+    @staticmethod
+    def _payload(response: httpx.Response) -> Any:
+        said = answer(response)
+        return said.get("payload") if isinstance(said, dict) else None
 
     async def request(
         self,

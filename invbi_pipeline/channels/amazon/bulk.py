@@ -23,7 +23,8 @@ FEED_TYPE: Final = "JSON_LISTINGS_FEED"
 _CONTENT: Final = "application/json; charset=UTF-8"
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 60.0
-_PATIENCE: Final = timedelta(minutes=45)  # a report or a feed that takes longer is left for the next look
+_PATIENCE: Final = timedelta(minutes=45)  # a report that takes longer is left for the next look
+_PATIENCE_WITH_FEEDS: Final = timedelta(minutes=10)  # a feed that takes longer (hours were seen) is settled by what is read back
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def submit_feed(api: AmazonApi, messages: Sequence[Mapping[str, Any]]) -> 
 
 async def wait_for_feed(api: AmazonApi, feed: Feed) -> Json:
     """Return the feed as Amazon describes it when it has ended. Raises `Unreachable` when it takes too long."""
-    return await _wait(api, "getFeed", f"/feeds/2021-06-30/feeds/{feed.feed_id}")
+    return await _wait(api, "getFeed", f"/feeds/2021-06-30/feeds/{feed.feed_id}", _PATIENCE_WITH_FEEDS)
 
 
 async def processing_report(api: AmazonApi, document_id: str) -> Json:
@@ -91,16 +92,16 @@ async def processing_report(api: AmazonApi, document_id: str) -> Json:
     return said
 
 
-async def _wait(api: AmazonApi, operation: str, path: str) -> Json:
+async def _wait(api: AmazonApi, operation: str, path: str, patience: timedelta = _PATIENCE) -> Json:
     """Ask until it has ended, first soon, then at longer intervals."""
     clock = api.http.clock
-    gives_up, pause = clock.now() + _PATIENCE, _FIRST_PAUSE_S
+    gives_up, pause = clock.now() + patience, _FIRST_PAUSE_S
     while True:
         said: Json = answer(await api.request(operation, "GET", path)) or {}
         if said.get("processingStatus") not in ("IN_QUEUE", "IN_PROGRESS"):
             return said
         if clock.now() >= gives_up:
-            raise Unreachable(f"{api.http.system}: Amazon is still at it after {_PATIENCE} ({operation}); look again later.")
+            raise Unreachable(f"{api.http.system}: Amazon is still at it after {patience} ({operation}); look again later.")
         await clock.sleep(pause)
         pause = min(_LONGEST_PAUSE_S, pause * 1.5)
 

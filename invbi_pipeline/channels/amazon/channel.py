@@ -1,5 +1,6 @@
 """The channel `amazon`: reads, read-back and writes of one seller in one marketplace."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ from typing import Final
 import httpx
 import polars as pl
 
-from invbi_pipeline.channels.amazon import rows, writes
+from invbi_pipeline.channels.amazon import rows, subscriptions, writes
 from invbi_pipeline.channels.amazon.api import AmazonApi, Found
 from invbi_pipeline.channels.amazon.bulk import Report, all_listings
 from invbi_pipeline.channels.amazon.facts import FACTS, GET_UP_TO, HISTORY, place_of
 from invbi_pipeline.channels.amazon.orders import OrderReader
-from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Write, WriteOutcome, WriteResult
+from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Subscription, Write, WriteOutcome, WriteResult
+from invbi_pipeline.channels.retry import retry_code
+from invbi_pipeline.channels.shared import Shared
 from invbi_pipeline.channels.wall import Row, wall_frame
 from invbi_pipeline.config import SystemConfig
 from invbi_pipeline.domain.words import Dataset
@@ -41,11 +44,12 @@ class AmazonChannel:
         clock: Clock,
         rng: random.Random,
         transport: httpx.AsyncBaseTransport | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.system = system
         self.facts = FACTS
         self._clock = clock
-        self._api = AmazonApi(system, config.base_url, config.account, config.marketplace, secrets, clock, rng, transport)
+        self._api = AmazonApi(system, config.base_url, config.account, config.marketplace, secrets, clock, rng, transport, shared)
         self._place = place_of(config.marketplace)
         self._code = self._place.fulfilment_code
         self._orders = OrderReader(self._code)
@@ -92,12 +96,7 @@ class AmazonChannel:
                 return await self._stock(start, began, sent)
             case Dataset.ORDERS:
                 found = await self._api.orders(began - HISTORY if start is None else start)
-                frames = {
-                    "order_lines": self._wall("order_lines", (row for order in found.rows for row in self._orders.lines(order))),
-                    "effects": self._wall("effects", (row for order in found.rows for row in self._orders.effects(order))),
-                    "movements": self._wall("movements", (row for order in found.rows for row in self._orders.movements(order))),
-                }
-                return self._reading(dataset, frames, found.at, start is None, began, sent)
+                return self._reading(dataset, self._order_frames(found), found.at, start is None, began, sent)
             case _:
                 raise Refused(f"Amazon has no {dataset} to read.", code="no_such_dataset")
 
@@ -124,13 +123,23 @@ class AmazonChannel:
         held = [row for row in stock if (row["listing_key"], row["location_key"]) in wanted]
         return self._reading(Dataset.STOCK, {"stock": self._wall("stock", held)}, found.at, False, began, sent)
 
+    async def read_orders(self, order_ids: Sequence[str]) -> Reading:
+        """Read orders one by one, which shows them minutes before a search does (`NamesOrders.read_orders`)."""
+        began, sent = self._clock.now(), self._api.http.requests
+        found = Found()
+        for read in await asyncio.gather(*map(self._api.order, order_ids)):
+            if read is not None:
+                found.rows.append(read[0])
+                found.reached(read[1])
+        return self._reading(Dataset.ORDERS, self._order_frames(found), found.at, False, began, sent)
+
     async def write(self, corrections: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections; those of listings that Amazon ships are refused here and never sent."""
         try:
             await self._know_shippers([write.listing_key for write in corrections])
         except InvbiError as trouble:
             for write in corrections:
-                yield WriteResult(write.correction_id, WriteOutcome.RETRY, None, "unreachable", str(trouble))
+                yield WriteResult(write.correction_id, WriteOutcome.RETRY, None, retry_code(trouble), str(trouble))
             return
         allowed = []
         for write in corrections:
@@ -149,6 +158,10 @@ class AmazonChannel:
     def parse_event(self, headers: Mapping[str, str], body: bytes, url: str) -> Event:
         """Refuse: Amazon tells of events through queues (SQS, EventBridge), whose access policy is their proof; never by HTTP."""
         raise Refused(f"System {self.system}: Amazon sends no webhooks; this one is not Amazon's.", code="no_webhooks")
+
+    async def subscriptions(self, address: str, *, mend: bool) -> Sequence[Subscription]:
+        """Look at the notifications that go to a queue (its ARN), and put them right (`Announcing.subscriptions`)."""
+        return await subscriptions.subscriptions(self._api, address, mend=mend)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -187,6 +200,13 @@ class AmazonChannel:
         return self._reading(
             Dataset.STOCK, {"stock": frame}, min(found.at or began, summaries.at or began), start is None, began, sent
         )
+
+    def _order_frames(self, found: Found) -> dict[str, pl.DataFrame]:
+        return {
+            "order_lines": self._wall("order_lines", (row for order in found.rows for row in self._orders.lines(order))),
+            "effects": self._wall("effects", (row for order in found.rows for row in self._orders.effects(order))),
+            "movements": self._wall("movements", (row for order in found.rows for row in self._orders.movements(order))),
+        }
 
     def _learn(self, found: Found) -> None:
         learnt = self._clock.now()

@@ -39,6 +39,7 @@ FACTS: Final = Facts(
     per_location=False,
     writes=frozenset({CorrectionKind.SET}),
     write_batch=25_000,  # messages of one JSON_LISTINGS_FEED
+    urgent_batch=20,  # what one search reads; each is then sent by a PATCH
     compare_and_set=False,
     version_is_ordered=True,  # lastUpdatedDate of the listing; assumed to move with its quantity
     bulk_above=1000,  # searchListingsItems answers no more results than that (assumed); beyond it, the report
@@ -48,6 +49,7 @@ FACTS: Final = Facts(
         Limit("patchListingsItem", 5, 5, _MODELS),
         Limit("getInventorySummaries", 2, 2, _MODELS),
         Limit("searchOrders", 0.0056, 20, _MODELS),
+        Limit("getOrder", 0.5, 30, _MODELS),
         Limit("createReport", 0.0167, 15, _MODELS),
         Limit("getReport", 2, 15, _MODELS),
         Limit("getReportDocument", 0.0167, 15, _MODELS),
@@ -55,6 +57,11 @@ FACTS: Final = Facts(
         Limit("createFeed", 0.0083, 5, _FEEDS),
         Limit("getFeed", 2, 15, _MODELS),
         Limit("getFeedDocument", 0.0222, 10, _MODELS),
+        Limit("getDestinations", 1, 5, _MODELS),
+        Limit("createDestination", 1, 5, _MODELS),
+        Limit("getSubscription", 1, 5, _MODELS),
+        Limit("createSubscription", 1, 5, _MODELS),
+        Limit("deleteSubscriptionById", 1, 5, _MODELS),
     ),
     # Orders appear minutes late (selling-partner-api-docs issue 2131). An hour of them is mostly one page, and one page a look is
     # what the rate of searchOrders allows.

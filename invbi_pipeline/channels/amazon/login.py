@@ -18,11 +18,11 @@ _USER_AGENT: Final = "invbi/0.1 (Language=Python)"  # the API wants Name/Version
 
 
 class Login:
-    """`channels.http.Authorise` for the Selling Partner API."""
+    """`channels.http.Authorise` for the Selling Partner API. `form` is what the token is asked for with."""
 
-    def __init__(self, url: str, secrets: Mapping[str, str]) -> None:
+    def __init__(self, url: str, form: Mapping[str, str]) -> None:
         self._url = url
-        self._secrets = secrets
+        self._form = form
         self._http: HttpClient | None = None
         self._token = ""
         self._ends: datetime | None = None
@@ -47,9 +47,8 @@ class Login:
         return True
 
     async def _fetch(self, http: HttpClient) -> None:
-        form = {"grant_type": "refresh_token", **self._secrets}
         began = http.clock.now()
-        response = await http.request("token", "POST", self._url, data=form, authorised=False, classify=_refusal)
+        response = await http.request("token", "POST", self._url, data=self._form, authorised=False, classify=_refusal)
         said = answer(response)
         if not isinstance(said, dict) or not said.get("access_token"):
             raise BadAnswer(f"{http.system}: Login with Amazon answered without an access token.")

@@ -10,6 +10,7 @@ from invbi_pipeline.channels.amazon.bulk import Feed, processing_report, submit_
 from invbi_pipeline.channels.amazon.facts import FEED_ABOVE, FEED_MESSAGES
 from invbi_pipeline.channels.amazon.rows import MERCHANT
 from invbi_pipeline.channels.protocol import Write, WriteOutcome, WriteResult
+from invbi_pipeline.channels.retry import retry_code
 from invbi_pipeline.domain.words import CorrectionKind
 from invbi_pipeline.errors import AmbiguousWrite, BadAnswer, Refused, TransientError
 
@@ -62,7 +63,7 @@ async def send_patch(api: AmazonApi, write: Write) -> WriteResult:
     except AmbiguousWrite as doubt:
         return WriteResult(write.correction_id, WriteOutcome.AMBIGUOUS, None, "ambiguous", str(doubt))
     except (TransientError, BadAnswer) as trouble:
-        return WriteResult(write.correction_id, WriteOutcome.RETRY, None, "unreachable", str(trouble))
+        return WriteResult(write.correction_id, WriteOutcome.RETRY, None, retry_code(trouble), str(trouble))
     issues = [issue for issue in said.get("issues") or () if issue.get("severity") == "ERROR"]
     if said.get("status") == "INVALID":
         code, message = _told(issues)
@@ -81,7 +82,7 @@ async def send_feed(api: AmazonApi, writes: Sequence[Write]) -> AsyncIterator[Wr
     except AmbiguousWrite as doubt:
         outcome, code, message = WriteOutcome.AMBIGUOUS, "ambiguous", str(doubt)
     except (TransientError, BadAnswer) as trouble:
-        outcome, code, message = WriteOutcome.RETRY, "unreachable", str(trouble)
+        outcome, code, message = WriteOutcome.RETRY, retry_code(trouble), str(trouble)
     except Refused as refusal:
         outcome, code, message = WriteOutcome.RETRY, refusal.code, str(refusal)  # the feed, not its rows, was refused
     else:
@@ -98,12 +99,14 @@ async def _results(api: AmazonApi, feed: Feed, writes: Sequence[Write]) -> list[
         ended = await wait_for_feed(api, feed)
         status, document = str(ended.get("processingStatus")), ended.get("resultFeedDocumentId")
         if status == "CANCELLED":
-            return _all(writes, WriteOutcome.RETRY, "feed_cancelled", f"Amazon cancelled feed {feed.feed_id}.")
+            return _all(writes, WriteOutcome.RETRY, "feed_cancelled", f"Amazon cancelled feed {feed.feed_id}.", feed)
         if status != "DONE" or not document:
-            return _all(writes, WriteOutcome.AMBIGUOUS, "feed_ended", f"Feed {feed.feed_id} ended as {status} without a report.")
+            return _all(
+                writes, WriteOutcome.AMBIGUOUS, "feed_ended", f"Feed {feed.feed_id} ended as {status} without a report.", feed
+            )
         report = await processing_report(api, str(document))
     except (TransientError, BadAnswer, Refused) as trouble:
-        return _all(writes, WriteOutcome.AMBIGUOUS, "feed_pending", f"Feed {feed.feed_id} was taken: {trouble}")
+        return _all(writes, WriteOutcome.AMBIGUOUS, "feed_pending", f"Feed {feed.feed_id} was taken: {trouble}", feed)
     at = datetime.fromisoformat(ended["processingEndTime"]) if ended.get("processingEndTime") else feed.at
     errors: dict[int, list[Json]] = {}
     for issue in report.get("issues") or ():
@@ -121,8 +124,19 @@ async def _results(api: AmazonApi, feed: Feed, writes: Sequence[Write]) -> list[
     return results
 
 
-def _all(writes: Sequence[Write], outcome: str, code: str, message: str) -> list[WriteResult]:
-    return [WriteResult(write.correction_id, outcome, None, code, message) for write in writes]
+def _all(writes: Sequence[Write], outcome: str, code: str, message: str, feed: Feed) -> list[WriteResult]:
+    """The same result for each message; which of the feed it was is kept, so that a person can look it up."""
+    return [
+        WriteResult(
+            write.correction_id,
+            outcome,
+            None,
+            code,
+            message,
+            _answer({"feedId": feed.feed_id, "messageId": n, "message": message}),
+        )
+        for n, write in enumerate(writes, start=1)
+    ]
 
 
 def _told(issues: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

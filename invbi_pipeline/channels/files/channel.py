@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from zoneinfo import available_timezones
 
 import polars as pl
 
@@ -18,6 +17,7 @@ from invbi_pipeline.channels.files.rows import COLUMNS, NAMED, WORDS, Rows, judg
 from invbi_pipeline.channels.files.tables import REJECTED, read_table
 from invbi_pipeline.channels.protocol import Clock, Event, Facts, Health, Reading, Write, WriteOutcome, WriteResult
 from invbi_pipeline.config import FileSource, SystemConfig
+from invbi_pipeline.config.sections import time_zones
 from invbi_pipeline.domain.words import Basis, Dataset
 from invbi_pipeline.errors import ConfigError, InvbiError, Refused, Unreachable
 
@@ -83,7 +83,8 @@ class FilesChannel:
             except InvbiError as trouble:
                 rows.append((f"files: {dataset}", False, str(trouble)))
                 continue
-            rows.append((f"files: {dataset}", True, ""))
+            noted = f" ({'; '.join(reading.warnings)})" if reading.warnings else ""
+            rows.append((f"files: {dataset}{noted}", True, ""))
             if dataset is Dataset.LISTINGS:
                 listings = reading.frames["listings"]["listing_key"].n_unique()
         return Health(self.system, tuple(rows), listings=listings)
@@ -118,7 +119,7 @@ class FilesChannel:
             began_at=began,
             ended_at=self._clock.now(),
             platform_time=min(part.exported_at for part in parts),
-            warnings=self._warnings(dataset),
+            warnings=self._warnings(dataset, made),
             rejected=rejected.select(pl.lit(dataset.value).alias("dataset"), *REJECTED),
         )
 
@@ -148,11 +149,19 @@ class FilesChannel:
         """Forget what was read."""
         self._loaded.clear()
 
-    def _warnings(self, dataset: Dataset) -> tuple[str, ...]:
+    def _warnings(self, dataset: Dataset, made: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
         source = self._sources.get(dataset)
-        if dataset is not Dataset.ORDERS or source is None or {"updated_at", "cancelled_at", "as_of"} & set(source.columns):
+        if dataset is not Dataset.ORDERS or source is None:
             return ()
-        return ("this export does not date its cancellations and shipments: they bear the time of their order",)
+        told = []
+        if not {"updated_at", "cancelled_at", "as_of"} & set(source.columns):
+            told.append("this export does not date its cancellations and shipments: they bear the time of their order")
+        if "line_id" not in source.columns and (twice := frames.taken_apart(made["order_lines"])):
+            lines = "1 order line repeats" if twice == 1 else f"{twice:,} order lines repeat"
+            whose = "its" if twice == 1 else "their"
+            mend = "each holds units of its own; where a line was only changed, map line_id or set keep_last"
+            told.append(f"{lines} the code of another line of {whose} order: {mend}")
+        return tuple(told)
 
     def _load(self, dataset: Dataset) -> _Loaded:
         """Read and judge a dataset's files, or take them from memory where nothing changed on disk."""
@@ -244,6 +253,6 @@ def _problems(system: str, dataset: Dataset, source: FileSource) -> list[tuple[s
         for text, word in source.status.items()
         if word not in ours
     ]
-    if source.timezone not in available_timezones():
+    if source.timezone not in time_zones():
         problems.append((f"{where}.timezone", f"{source.timezone!r} is not a time zone", "use a name such as Europe/London"))
     return problems

@@ -8,7 +8,7 @@ import polars as pl
 from invbi_pipeline.domain.frames import EFFECTS, LISTINGS, MOVEMENTS, ORDER_LINES, STOCK, Schema
 from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity
 
-__all__ = ["derived_listings", "listings", "movements", "orders", "stock"]
+__all__ = ["derived_listings", "listings", "movements", "orders", "stock", "taken_apart"]
 
 # what stands in a column nobody mapped; every other is null: the file says nothing of it
 _DEFAULTS: Final[Mapping[str, str]] = {"location_key": "", "external_id": "", "reference": "", "version": ""}
@@ -129,6 +129,11 @@ def _lines(rows: pl.DataFrame) -> pl.DataFrame:
         per_unit = pl.col("amount").cast(pl.Float64, strict=False) / ordered
         columns.append(pl.when(ordered > 0).then(per_unit.round(2)).cast(pl.String).alias("price"))
     return lines.with_columns(columns)
+
+
+def taken_apart(order_lines: pl.DataFrame) -> int:
+    """Return how many of these lines, which have no ids of their own, are told from another of their order by a number alone."""
+    return int((order_lines["line_id"] != order_lines["listing_key"]).sum())
 
 
 def _shipped(lines: pl.DataFrame, line: pl.Expr, in_parts: bool) -> pl.DataFrame:

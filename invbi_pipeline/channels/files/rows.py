@@ -52,6 +52,8 @@ _TIMES: Final = ("as_of", "changed_at", "updated_at", "ordered_at", "occurred_at
 _COUNTS: Final = ("quantity", "reserved", "open_quantity", "units", "counted")
 _ERRORS: Final = ("#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!")  # what Excel writes into a broken cell
 
+_MOST_ORDERED: Final = 100_000  # units of a line that may ship in parts: each unit that shipped is a movement of its own
+
 DUPLICATE: Final = "duplicate: repeats another row in every mapped column"
 REPLACED: Final = "duplicate: a later row has the same key"
 
@@ -94,7 +96,7 @@ def iso_time(column: str, date_format: str, timezone: str) -> pl.Expr:
 
 def whole(column: str) -> pl.Expr:
     """A count as text, without the zeros a spreadsheet adds ("5.0" is "5"); a true fraction stays, for the wall to refuse."""
-    return pl.col(column).str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "$1").alias(column)
+    return pl.col(column).str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1").alias(column)
 
 
 def named(table: Table, source: FileSource, file: str) -> pl.DataFrame:
@@ -121,7 +123,7 @@ def judged(frame: pl.DataFrame, source: FileSource, dataset: Dataset) -> Rows:
     """Put worded columns into our words and part the rows that can be loaded from those that cannot, each with its reason."""
     worded = [column for (of, column) in WORDS if of is dataset and column in frame.columns]
     translated = frame.with_columns(_translated(c, source.status, WORDS[dataset, c]).alias(f"our {c}") for c in worded)
-    reasons = [pl.when("repeats_header").then(pl.lit("the header row again"))]
+    reasons: list[pl.Expr] = [pl.when("repeats_header").then(pl.lit("the header row again"))]
     for column in REQUIRED[dataset]:
         code = pl.col(column).str.strip_chars()
         reasons += [
@@ -131,6 +133,8 @@ def judged(frame: pl.DataFrame, source: FileSource, dataset: Dataset) -> Rows:
     reasons += [
         pl.when(pl.col(c).is_not_null() & pl.col(f"our {c}").is_null()).then(pl.format(f"unknown {c}: {{}}", c)) for c in worded
     ]
+    if dataset is Dataset.ORDERS and "open_quantity" in frame.columns:
+        reasons += _contradictions()
     told = translated.with_columns(pl.coalesce(reasons).alias("reason"))
     usable = told.filter(pl.col("reason").is_null()).with_columns(pl.col(f"our {c}").alias(c) for c in worded)
     mapped = [c for c in (*source.columns, *source.constants) if c in frame.columns]
@@ -138,6 +142,18 @@ def judged(frame: pl.DataFrame, source: FileSource, dataset: Dataset) -> Rows:
     wrong = pl.concat([told.filter(pl.col("reason").is_not_null()), unique.filter(pl.col("reason").is_not_null())])
     good = unique.filter(pl.col("reason").is_null())
     return Rows(good.select("row_number", "payload", *mapped), wrong.select(*REJECTED))
+
+
+def _contradictions() -> list[pl.Expr]:
+    """Reasons for order lines whose units cannot be: absurdly many, more open than ordered, or open although shipped."""
+    ordered, left = (pl.col(c).cast(pl.Int64, strict=False) for c in ("quantity", "open_quantity"))
+    shipped = (pl.col("our state") == OrderState.FULFILLED) & (left > 0)
+    holds = pl.col("our state") != OrderState.CANCELLED
+    return [
+        pl.when(ordered > _MOST_ORDERED).then(pl.lit(f"quantity: more than {_MOST_ORDERED:,} units in one line")),
+        pl.when(holds & (left > ordered)).then(pl.lit("open_quantity: more than was ordered")),
+        pl.when(shipped).then(pl.lit("open_quantity: above 0, and the line is fulfilled")),
+    ]
 
 
 def _translated(column: str, status: Mapping[str, str], allowed: frozenset[str]) -> pl.Expr:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from invbi_pipeline.channels.http import HttpClient, answer, pages
+from invbi_pipeline.channels.http import COST, HttpClient, answer, pages
 from invbi_pipeline.channels.limits import Budget
 from invbi_pipeline.channels.shopify.documents import MORE, SHORT_LIST, Document
 from invbi_pipeline.channels.shopify.facts import API_VERSION
@@ -130,9 +130,11 @@ class Api:
 
 
 def learn(response: httpx.Response, budget: Budget) -> None:
-    """Believe the answer's `throttleStatus`: points left, points restored a second, most points."""
+    """Believe the answer's `cost`: what the query really took, points left, points restored a second, most points."""
     try:
-        status = answer(response)["extensions"]["cost"]["throttleStatus"]
+        cost = answer(response)["extensions"]["cost"]
+        status = cost["throttleStatus"]
+        budget.give_back(response.extensions[COST] - (cost["actualQueryCost"] or 0))
         budget.observe(available=status["currentlyAvailable"], restore=status["restoreRate"], burst=status["maximumAvailable"])
     except (ValueError, KeyError, TypeError):
         return  # an answer without them (an error page, a cut body) teaches nothing

@@ -11,8 +11,9 @@ import httpx
 import polars as pl
 
 from invbi_pipeline.channels.http import HttpClient, StaticHeaders
-from invbi_pipeline.channels.protocol import Clock, Event, Facts, Health, Reading, Write, WriteResult
-from invbi_pipeline.channels.shopify import catalogue, effects, orders, stock
+from invbi_pipeline.channels.protocol import Clock, Event, Facts, Health, Reading, Subscription, Write, WriteResult
+from invbi_pipeline.channels.shared import Shared
+from invbi_pipeline.channels.shopify import catalogue, effects, orders, stock, subscriptions
 from invbi_pipeline.channels.shopify.api import Answer, Api, learn
 from invbi_pipeline.channels.shopify.documents import CHECK, COUNT_LISTINGS, COUNT_ORDERS
 from invbi_pipeline.channels.shopify.events import parse_event
@@ -44,11 +45,13 @@ class ShopifyChannel:
         clock: Clock,
         rng: random.Random,
         transport: httpx.AsyncBaseTransport | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.system = system
         lag = timedelta(seconds=2 * (system_config.order_lag_s or 0.0))  # who knows of a longer lag is read further back
         self.facts = replace(FACTS, overlap=max(FACTS.overlap, lag))
         self._account = system_config.account
+        self._connects = system_config.connect_unstocked
         self._webhook_secrets = [value for purpose, value in secrets.items() if purpose.startswith("webhook_secret")]
         self._http = HttpClient(
             system,
@@ -60,6 +63,7 @@ class ShopifyChannel:
             transport=transport,
             authorise=StaticHeaders({"X-Shopify-Access-Token": secrets["token"]}),
             learn=learn,
+            shared=shared,
         )
         self._api = Api(self._http)
         self._clock = clock
@@ -93,9 +97,9 @@ class ShopifyChannel:
     async def read(self, dataset: Dataset, since: str = "") -> Reading:
         """Read one dataset (`Channel.read`).
 
-        `ORDERS` lands `order_lines`, `effects` and `movements`. `MOVEMENTS` lands the same movements alone: shipments, sales
-        over the counter and restocked returns of this shop's own orders are all that its Admin API tells. It shows no ledger of
-        adjustments: of those, only the groups that our own posts made are known, and the outbox keeps them.
+        `ORDERS` lands `order_lines`, `effects`, `returns` and `movements`. `MOVEMENTS` lands the same movements alone:
+        shipments, sales over the counter and restocked returns of this shop's own orders are all that its Admin API tells. It
+        shows no ledger of adjustments: of those, only the groups that our own posts made are known, and the outbox keeps them.
         """
         began, sent = self._clock.now(), self._http.requests
         try:
@@ -114,17 +118,31 @@ class ShopifyChannel:
         at = first.at if first is not None else began
         return self._reading(Dataset.STOCK, {"stock": frame}, at, began, sent, full=False)
 
+    async def read_orders(self, order_ids: Sequence[str]) -> Reading:
+        """Read orders by id (`NamesOrders.read_orders`)."""
+        began, sent = self._clock.now(), self._http.requests
+        try:
+            found, at = await orders.named_orders(self._api, order_ids)
+            frames = self._order_frames(await orders.tables(self._api, found))
+        except (KeyError, TypeError) as lacking:
+            raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
+        return self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
+
     async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
         """Say which of these listings the shop has no longer (`Forgetful.gone`): a search by change never names them."""
         return await catalogue.gone(self._api, listing_keys)
 
     def write(self, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections (`channels.shopify.writing.send`)."""
-        return send(self._api, self.system, writes)
+        return send(self._api, self.system, writes, connects=self._connects)
 
     def parse_event(self, headers: Mapping[str, str], body: bytes, url: str) -> Event:
         """Verify a webhook and say what it is about; its address is not part of the signature."""
         return parse_event(self.system, self._account, self._webhook_secrets, headers, body)
+
+    async def subscriptions(self, address: str, *, mend: bool) -> Sequence[Subscription]:
+        """Look at the shop's webhook subscriptions for an address, and put them right (`Announcing.subscriptions`)."""
+        return await subscriptions.subscriptions(self._api, address, mend=mend)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -176,11 +194,17 @@ class ShopifyChannel:
         tables = await orders.tables(self._api, found)
         if itemless := effects.itemless_lines(tables):
             self._api.warnings[f"{itemless} order lines name no item (deleted, or never one): they move no stock"] = None
-        frames = {"movements": effects.movements(self.system, tables)}
-        if dataset is Dataset.ORDERS:
-            frames["order_lines"] = effects.order_lines(self.system, tables)
-            frames["effects"] = effects.effects(self.system, tables)
-        return frames, count.at
+        if dataset is Dataset.MOVEMENTS:
+            return {"movements": effects.movements(self.system, tables)}, count.at
+        return self._order_frames(tables), count.at
+
+    def _order_frames(self, tables: orders.OrderTables) -> dict[str, pl.DataFrame]:
+        return {
+            "movements": effects.movements(self.system, tables),
+            "order_lines": effects.order_lines(self.system, tables),
+            "effects": effects.effects(self.system, tables),
+            "returns": effects.returns(self.system, tables),
+        }
 
     def _changed_since(self, since: str) -> str:
         try:

@@ -11,6 +11,7 @@ from typing import Final
 from invbi_pipeline.channels.shopify.facts import MUTATION_COST
 
 __all__ = [
+    "ACTIVATE",
     "ADJUST",
     "AGREEMENTS",
     "BULK_LISTINGS",
@@ -30,9 +31,13 @@ __all__ = [
     "ORDERS",
     "PRODUCTS",
     "PROOF",
+    "RETURNS",
     "SET",
     "SHORT_LIST",
+    "SUBSCRIBE",
+    "SUBSCRIPTIONS",
     "TRACKING",
+    "UPDATE_SUBSCRIPTION",
     "Document",
 ]
 
@@ -148,7 +153,7 @@ BULK_STOCK: Final = f"""{{
 # --- orders --------------------------------------------------------------------------------------------------------------
 
 _ORDER: Final = (
-    "id createdAt updatedAt cancelledAt edited currencyCode displayFinancialStatus sourceName sourceIdentifier "
+    "id createdAt updatedAt cancelledAt edited currencyCode displayFinancialStatus returnStatus sourceName sourceIdentifier "
     "retailLocation { id }"
 )
 _LINE: Final = (
@@ -190,6 +195,24 @@ ORDERS: Final = Document(
     10,
 )
 
+NAMED_ORDERS: Final = Document(
+    f"""query NamedOrders($ids: [ID!]!) {{
+  nodes(ids: $ids) {{
+    ... on Order {{
+      {_ORDER}
+      fulfillments(first: {SHORT_LIST}) {{ {_SHIPMENT} }}
+      refunds(first: {SHORT_LIST}) {{ {_REFUND} }}
+      lineItems(first: 5) {{ nodes {{ {_LINE} }} {_PAGE} }}
+      fulfillmentOrders(first: 2) {{
+        nodes {{ {_WORK} lineItems(first: 5) {{ nodes {{ {_WORK_LINE} }} {_PAGE} }} }} {_PAGE}
+      }}
+    }}
+  }}
+}}""",
+    962,
+    10,
+)
+
 BULK_ORDERS: Final = f"""{{
   orders {{ edges {{ node {{
     {_ORDER}
@@ -221,6 +244,25 @@ AGREEMENTS: Final = Document(  # when the lines of an edited order came to it
 )
 
 
+_BACK_LINE: Final = "id ... on ReturnLineItem { returnReason fulfillmentLineItem { lineItem { id } } }"
+_DONE: Final = "id fulfillmentLineItem { lineItem { id } } dispositions { id type quantity createdAt location { id } }"
+
+
+def _back(lines: int) -> str:
+    asked = f"id returnLineItems(first: {lines}) {{ nodes {{ {_BACK_LINE} }} {_PAGE} }}"
+    work = f"nodes {{ id lineItems(first: {lines}) {{ nodes {{ {_DONE} }} {_PAGE} }} }} {_PAGE}"
+    return f"{asked} reverseFulfillmentOrders(first: 2) {{ {work} }}"
+
+
+RETURNS: Final = Document(  # what became of goods that came back; only of orders whose `returnStatus` says that there are any
+    f"""query Returns($ids: [ID!]!) {{
+  nodes(ids: $ids) {{ id ... on Order {{ returns(first: 3) {{ nodes {{ {_back(5)} }} {_PAGE} }} }} }}
+}}""",
+    691,
+    3,
+)
+
+
 def _more(owner: str, field: str, selection: str, size: int, cost: float) -> Document:
     text = f"""query More($id: ID!, $after: String) {{
   node(id: $id) {{ ... on {owner} {{ {field}(first: {size}, after: $after) {{ nodes {{ {selection} }} {_PAGE} }} }} }}
@@ -235,6 +277,12 @@ MORE: Final = {  # (what it hangs on, which connection): the rest of a list that
         "Order", "fulfillmentOrders", f"{_WORK} lineItems(first: 20) {{ nodes {{ {_WORK_LINE} }} {_PAGE} }}", 20, 903
     ),
     ("Order", "agreements"): _more("Order", "agreements", _agreement(250), 1, 506),
+    ("Order", "returns"): _more("Order", "returns", _back(10), 3, 426),
+    ("Return", "returnLineItems"): _more("Return", "returnLineItems", _BACK_LINE, 190, 573),
+    ("Return", "reverseFulfillmentOrders"): _more(
+        "Return", "reverseFulfillmentOrders", f"id lineItems(first: 10) {{ nodes {{ {_DONE} }} {_PAGE} }}", 10, 533
+    ),
+    ("ReverseFulfillmentOrder", "lineItems"): _more("ReverseFulfillmentOrder", "lineItems", _DONE, 100, 503),
     ("FulfillmentOrder", "lineItems"): _more("FulfillmentOrder", "lineItems", _WORK_LINE, 250, 503),
     ("Fulfillment", "fulfillmentLineItems"): _more("Fulfillment", "fulfillmentLineItems", _SHIPPED, 250, 503),
     ("Refund", "refundLineItems"): _more("Refund", "refundLineItems", _REFUNDED, 250, 753),
@@ -245,6 +293,34 @@ MORE: Final = {  # (what it hangs on, which connection): the rest of a list that
         f"query More($id: ID!) {{ node(id: $id) {{ ... on Order {{ refunds(first: 250) {{ {_REFUND} }} }} }} }}", 251, 250
     ),
 }
+
+# --- webhook subscriptions -----------------------------------------------------------------------------------------------
+
+SUBSCRIPTIONS: Final = Document(
+    f"""query Subscriptions($uri: String!, $first: Int!, $after: String) {{
+  webhookSubscriptions(first: $first, after: $after, uri: $uri) {{
+    nodes {{ id topic uri format filter includeFields }} {_PAGE}
+  }}
+}}""",
+    102,
+    100,
+)
+SUBSCRIBE: Final = Document(
+    """mutation Subscribe($topic: WebhookSubscriptionTopic!, $wanted: WebhookSubscriptionInput!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: $wanted) {
+    webhookSubscription { id } userErrors { field message }
+  }
+}""",
+    MUTATION_COST,
+)
+UPDATE_SUBSCRIPTION: Final = Document(
+    """mutation Resubscribe($id: ID!, $wanted: WebhookSubscriptionInput!) {
+  webhookSubscriptionUpdate(id: $id, webhookSubscription: $wanted) {
+    webhookSubscription { id } userErrors { field message }
+  }
+}""",
+    MUTATION_COST,
+)
 
 # --- bulk operations and writes ------------------------------------------------------------------------------------------
 
@@ -271,6 +347,14 @@ SET: Final = Document(
 }}""",
     MUTATION_COST,
     250,
+)
+ACTIVATE: Final = Document(
+    """mutation Connect($item: ID!, $location: ID!, $key: String!) {
+  inventoryActivate(inventoryItemId: $item, locationId: $location) @idempotent(key: $key) {
+    inventoryLevel { id } userErrors { field message }
+  }
+}""",
+    MUTATION_COST,
 )
 ADJUST: Final = Document(
     f"""mutation Adjust($input: InventoryAdjustQuantitiesInput!, $key: String!) {{

@@ -13,15 +13,23 @@ import polars as pl
 
 from invbi_pipeline.channels.shopify.catalogue import wall
 from invbi_pipeline.channels.shopify.orders import OrderTables
-from invbi_pipeline.domain.frames import EFFECTS, MOVEMENTS, ORDER_LINES
-from invbi_pipeline.domain.words import MovementKind, OrderState
+from invbi_pipeline.domain.frames import EFFECTS, MOVEMENTS, ORDER_LINES, RETURNS
+from invbi_pipeline.domain.words import MovementKind, OrderState, ReturnState
 
-__all__ = ["effects", "itemless_lines", "movements", "order_lines"]
+__all__ = ["effects", "itemless_lines", "movements", "order_lines", "returns"]
 
 _LINE: Final = ["order_id", "line_id"]
 _NOTHING_LEFT: Final = ["ERROR", "FAILURE"]  # shipment states in which nothing left the shelf
 _DONE: Final = ["CLOSED", "CANCELLED"]  # fulfilment orders that ship nothing more
 _ROUTED: Final = timedelta(seconds=60)  # Shopify spreads an order over locations within moments; what comes later is a move
+
+_STEPS: Final = {  # https://shopify.dev/docs/api/admin-graphql/latest/enums/ReverseFulfillmentOrderDispositionType
+    "PROCESSING_REQUIRED": str(ReturnState.RECEIVED),
+    "RESTOCKED": str(ReturnState.RESTOCKED),
+    "NOT_RESTOCKED": str(ReturnState.WRITTEN_OFF),
+    "MISSING": str(ReturnState.MISSING),
+}
+_DAMAGED: Final = "DEFECTIVE"  # of ReturnReason
 
 _HAPPENED: Final = (pl.col("units") != 0) & pl.col("listing_key").ne_missing("")  # to a listing that there is
 
@@ -194,6 +202,29 @@ def order_lines(system: str, tables: OrderTables) -> pl.DataFrame:
         "payload",
     )
     return wall(found, list(ORDER_LINES))
+
+
+def returns(system: str, tables: OrderTables) -> pl.DataFrame:
+    """Return the RETURNS wall frame: every disposition of goods that came back, damaged where the return's reason says so.
+
+    A refund without a return says nothing of goods: money back is not goods back.
+    """
+    found = (
+        tables.returned.lazy()
+        .join(_placed_lines(tables).select(*_LINE, "listing_key"), on=_LINE)
+        .filter(pl.col("listing_key") != "")
+        .with_columns(state=pl.col("disposition").replace_strict(_STEPS, default=None, return_dtype=pl.String))
+        .drop_nulls("state")  # a type that Shopify adds one day says nothing we know
+        .select(
+            *("event_id", "return_id", "listing_key", "state", "order_id", "line_id", "payload"),
+            system=pl.lit(system),
+            location_key=pl.col("location").fill_null(""),
+            units=pl.col("units"),
+            damaged=(pl.col("reason") == _DAMAGED).cast(pl.String),
+            occurred_at=pl.col("at"),
+        )
+    )
+    return wall(found, list(RETURNS))
 
 
 def itemless_lines(tables: OrderTables) -> int:

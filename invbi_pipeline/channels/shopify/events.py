@@ -20,6 +20,7 @@ __all__ = ["parse_event"]
 
 _ORDER_ITSELF: Final = "orders/"
 _ORDER_NAMED: Final = ("refunds/", "fulfillments/", "returns/")
+_ID_DIGITS: Final = 20  # an unsigned number of 64 bits
 
 
 def parse_event(system: str, account: str, secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> Event:
@@ -27,7 +28,7 @@ def parse_event(system: str, account: str, secrets: Sequence[str], headers: Mapp
 
     `account`, where it is a domain, is the only shop whose deliveries are taken. `extra` holds `location_key` and `available`
     of an inventory level. Raises `ConfigError` when no secret is configured, `Refused` on a wrong signature or another shop's
-    delivery, `BadAnswer` when a signed body is no JSON object.
+    delivery, `BadAnswer` when a signed body is no JSON object, or not of its topic's shape.
     """
     if not secrets:
         where = f"systems.{system}.secrets.webhook_secret"
@@ -43,12 +44,15 @@ def parse_event(system: str, account: str, secrets: Sequence[str], headers: Mapp
         raise Refused(f"{system}: a webhook is of another shop; it was thrown away.", code="other_shop")
     try:
         said = json.loads(body)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise BadAnswer(f"{system}: a signed webhook is no JSON.") from broken
     if not isinstance(said, dict):
         raise BadAnswer(f"{system}: a signed webhook is no JSON object.")
     topic = lower.get("x-shopify-topic", "")
-    listings, orders, extra = _about(topic, said)
+    try:
+        listings, orders, extra = _about(topic, said)
+    except (AttributeError, TypeError) as odd:
+        raise BadAnswer(f"{system}: a signed webhook is not of its topic's shape.") from odd
     changed = said.get("updated_at") or said.get("created_at") or lower.get("x-shopify-triggered-at")
     return Event(system, lower.get("x-shopify-webhook-id", ""), topic, listings, orders, _moment(changed), extra)
 
@@ -67,17 +71,25 @@ def _about(topic: str, said: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[
     if topic.startswith(_ORDER_ITSELF):
         return (), _ids(said.get("id")), {}
     if topic.startswith(_ORDER_NAMED):
-        return (), _ids(said.get("order_id")), {}
+        return (), _ids(_order_of(said)), {}
     return (), (), {}
 
 
+def _order_of(said: Mapping[str, Any]) -> object:
+    """Return the id of the order that a fulfilment, a refund or a return is of; returns hold it inside `order`."""
+    inside = said.get("order")
+    return said.get("order_id") or (inside.get("id") if isinstance(inside, Mapping) else None)
+
+
 def _ids(*values: object) -> tuple[str, ...]:
-    return tuple(str(value) for value in values if value)
+    """Return what is an id of Shopify's, a number; one that is none would spoil each request that asks for it beside others."""
+    numbers = (str(value) for value in values if value and isinstance(value, int | str))
+    return tuple(one for one in numbers if one.isascii() and one.isdecimal() and len(one) <= _ID_DIGITS)
 
 
 def _moment(text: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(text))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -63,5 +63,6 @@ FACTS: Final = Facts(
     order_lag=timedelta(seconds=60),  # not published: a careful floor; the measured lag replaces it
     read_lag=timedelta(seconds=10),
     visibility_lag=timedelta(seconds=30),
+    post_again=KEY_LIFE - timedelta(hours=1),  # a margin for slow answers and clocks
     secrets={"token": "Admin API access token", "webhook_secret": "client secret that signs webhooks"},
 )

@@ -1,4 +1,4 @@
-"""Corrections sent to Shopify: absolute numbers with compare-and-set, and deltas, in batches that succeed or fail as a whole.
+"""Corrections sent to Shopify: absolute numbers with compare-and-set, in batches that succeed or fail as a whole, and deltas.
 
 Shopify moves nothing of a batch in which one row is wrong, and names the row: it is taken out, and the rest is sent again
 under a new key. A key stands for one body for ever, so it is made from the body; the same body under the same key may be sent
@@ -8,14 +8,16 @@ again within `facts.KEY_LIFE`, and is done once.
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
 from invbi_pipeline.channels.protocol import Write, WriteOutcome, WriteResult
+from invbi_pipeline.channels.retry import retry_code
 from invbi_pipeline.channels.shopify.api import Answer, Api, gid
+from invbi_pipeline.channels.shopify.connecting import UNSTOCKED, connect
 from invbi_pipeline.channels.shopify.documents import ADJUST, SET, Document
 from invbi_pipeline.channels.shopify.facts import FACTS
 from invbi_pipeline.channels.shopify.stock import prove
@@ -28,7 +30,7 @@ _STALE: Final = frozenset({"CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE
 _BUSY: Final = "IDEMPOTENCY_CONCURRENT_REQUEST"  # the same key is being worked on: ask again for its answer
 _FAILED: Final = "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"  # nothing moved, and the key is spent
 _RETRY: Final = frozenset({"SERVICE_UNAVAILABLE", _FAILED})
-_ROUNDS: Final = 4  # most tries of a delta whose number moves under it, of a busy key, of a spent one
+_ROUNDS: Final = 4  # most tries of a busy key, of a spent one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,19 @@ _ADJUST: Final = _Form(ADJUST, "inventoryAdjustQuantities", "changes", "delta")
 class _Row:
     write: Write
     compare: int | None
+    connects: bool = False  # its item may be stocked at its location first
 
 
-async def send(api: Api, system: str, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
+async def send(api: Api, system: str, writes: Sequence[Write], *, connects: bool = False) -> AsyncIterator[WriteResult]:
     """Send corrections, urgent ones first, `set` before `post`; yield each one's result exactly once.
 
-    `set` compares with `Write.compare`, the raw number that was read (None: no comparison). `post` compares with a number
-    read just before, again when that moved meanwhile: the delta holds whatever the number is.
+    `set` compares with `Write.compare`, the raw number that was read (None: no comparison). `post` compares with nothing, so that
+    its body, and with it its key, is the same whenever it is asked. `connects`: an item that is not stocked at a location is
+    connected there first.
     """
     in_order = sorted(writes, key=lambda write: not write.urgent)
     for batch in _batches([write for write in in_order if write.kind is CorrectionKind.SET]):
-        async for result in _send(api, _SET, [_Row(write, write.compare) for write in batch]):
+        async for result in _send(api, _SET, [_Row(write, write.compare, connects) for write in batch]):
             yield result
     for batch in _batches([write for write in in_order if write.kind is CorrectionKind.POST]):
         async for result in _post(api, system, batch):
@@ -83,35 +87,21 @@ def _batches(writes: Iterable[Write]) -> Iterator[list[Write]]:
 
 
 async def _post(api: Api, system: str, batch: Sequence[Write]) -> AsyncIterator[WriteResult]:
-    left = list(batch)
-    for round_ in range(_ROUNDS):
-        try:
-            stock, _ = await prove(api, system, [(write.listing_key, write.location_key) for write in left])
-        except InvbiError as trouble:  # only reading: nothing was sent
-            for write in left:
-                yield _result(write, WriteOutcome.RETRY, None, type(trouble).__name__, str(trouble))
-            return
-        numbers = {
-            (key, place): (state, quantity)
-            for key, place, state, quantity in stock.select("listing_key", "location_key", "state", "quantity").iter_rows()
-        }
-        rows: list[_Row] = []
-        for write in left:
-            state, quantity = numbers[(write.listing_key, write.location_key)]
-            if state == Quantity.KNOWN:
-                rows.append(_Row(write, int(quantity)))
-            else:
-                yield _result(write, WriteOutcome.REJECTED, None, state.upper(), f"Shopify shows no number there ({state}).")
-        left = []
-        async for result in _send(api, _ADJUST, rows):
-            if result.outcome == WriteOutcome.STALE and round_ + 1 < _ROUNDS:
-                left.append(next(row.write for row in rows if row.write.correction_id == result.correction_id))
-            elif result.outcome == WriteOutcome.STALE:
-                yield _result_like(result, WriteOutcome.RETRY)
-            else:
-                yield result
-        if not left:
-            return
+    """Send movements one by one, each under a key of its own: one whose outcome is unknown can be asked again as it was."""
+    try:
+        stock, _ = await prove(api, system, [(write.listing_key, write.location_key) for write in batch])
+    except InvbiError as trouble:  # only reading: nothing was sent
+        for write in batch:
+            yield _result(write, WriteOutcome.RETRY, None, retry_code(trouble), str(trouble))
+        return
+    states = {(key, place): state for key, place, state in stock.select("listing_key", "location_key", "state").iter_rows()}
+    for write in batch:
+        state = states[(write.listing_key, write.location_key)]
+        if state != Quantity.KNOWN:
+            yield _result(write, WriteOutcome.REJECTED, None, state.upper(), f"Shopify shows no number there ({state}).")
+            continue
+        async for result in _send(api, _ADJUST, [_Row(write, None)]):  # a delta holds whatever the number is
+            yield result
 
 
 async def _send(api: Api, form: _Form, rows: Sequence[_Row]) -> AsyncIterator[WriteResult]:
@@ -126,8 +116,11 @@ async def _send(api: Api, form: _Form, rows: Sequence[_Row]) -> AsyncIterator[Wr
                 yield result
             continue
         except (TransientError, Refused) as trouble:  # nothing moved: refused, throttled, or never reached
-            code = trouble.code if isinstance(trouble, Refused) else type(trouble).__name__
+            code = retry_code(trouble)
             final = isinstance(trouble, Refused) and code != "unauthorised"
+            if final and len(batch) > 1 and not code.isdigit():  # not by its HTTP status: one row may have spoilt the request
+                waiting += _halves(batch)
+                continue
             outcome = WriteOutcome.REJECTED if final else WriteOutcome.RETRY
             for result in _all(batch, outcome, None, code, str(trouble)):
                 yield result
@@ -139,13 +132,24 @@ async def _send(api: Api, form: _Form, rows: Sequence[_Row]) -> AsyncIterator[Wr
             continue
         culprits = _culprits(errors, len(batch))
         if not culprits and len(batch) > 1:  # it names nobody: halve until it is alone
-            half = len(batch) // 2
-            waiting += [batch[half:], batch[:half]]
+            waiting += _halves(batch)
             continue
+        connected: list[_Row] = []
         for index, error in (culprits or {0: errors[0]}).items():
-            yield _judged(api, batch[index].write, error, answer.at)
+            row = batch[index]
+            if row.connects and error.get("code") == UNSTOCKED and not await connect(api, row.write):
+                connected.append(replace(row, connects=False))
+            else:
+                yield _judged(api, row.write, error, answer.at)
         if rest := [row for index, row in enumerate(batch) if culprits and index not in culprits]:
-            waiting.append(rest)
+            waiting.append([*rest, *connected])
+        elif connected:
+            waiting.append(connected)
+
+
+def _halves(batch: list[_Row]) -> list[list[_Row]]:
+    half = len(batch) // 2
+    return [batch[half:], batch[:half]]
 
 
 async def _mutate(api: Api, form: _Form, batch: Sequence[_Row]) -> tuple[Answer, list[dict[str, Any]]]:
@@ -224,7 +228,3 @@ def _all(
 
 def _result(write: Write, outcome: str, at: datetime | None, code: str, message: str, answer: str = "") -> WriteResult:
     return WriteResult(write.correction_id, outcome, at, code, message, answer)
-
-
-def _result_like(result: WriteResult, outcome: str) -> WriteResult:
-    return WriteResult(result.correction_id, outcome, result.answered_at, result.code, result.message, result.answer)

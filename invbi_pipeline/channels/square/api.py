@@ -10,6 +10,7 @@ import httpx
 
 from invbi_pipeline.channels.http import HttpClient, StaticHeaders, answer, pages
 from invbi_pipeline.channels.protocol import Clock
+from invbi_pipeline.channels.shared import Shared
 from invbi_pipeline.channels.square.facts import BASE_URL, FACTS, LOCATIONS_A_SEARCH, PAGE, SQUARE_VERSION, learn_rate
 from invbi_pipeline.errors import InvbiError, Refused, Throttled, Unreachable
 
@@ -17,6 +18,7 @@ __all__ = ["Rows", "SquareApi"]
 
 Json = dict[str, Any]
 
+_ORDERS_A_CALL: Final = 100  # https://developer.squareup.com/reference/square/orders-api/batch-retrieve-orders
 _IDS_A_CALL: Final = 250  # catalog ids in one request for counts: the bodies stay small
 
 
@@ -32,7 +34,14 @@ class SquareApi:
     """One seller's account over HTTP."""
 
     def __init__(
-        self, system: str, base_url: str, token: str, clock: Clock, rng: random.Random, transport: httpx.AsyncBaseTransport | None
+        self,
+        system: str,
+        base_url: str,
+        token: str,
+        clock: Clock,
+        rng: random.Random,
+        transport: httpx.AsyncBaseTransport | None,
+        shared: Shared | None = None,
     ) -> None:
         self.http: Final = HttpClient(
             system,
@@ -44,6 +53,7 @@ class SquareApi:
             transport=transport,
             authorise=StaticHeaders({"Authorization": f"Bearer {token}", "Square-Version": SQUARE_VERSION}),
             learn=learn_rate,
+            shared=shared,
         )
 
     async def locations(self) -> Rows:
@@ -74,11 +84,13 @@ class SquareApi:
         ]
         return self._joined(found)
 
-    async def changes(self, locations: Sequence[str], since: datetime | None) -> Rows:
-        """The inventory ledger at these locations, all or what Square received after a moment."""
+    async def changes(self, locations: Sequence[str], since: datetime | None, variations: Sequence[str] | None = None) -> Rows:
+        """The inventory ledger at these locations, all or what Square received after a moment; of all or some variations."""
         body: Json = {"location_ids": list(locations), "types": ["PHYSICAL_COUNT", "ADJUSTMENT"], "limit": PAGE}
         if since is not None:
             body["updated_after"] = _time(since)
+        if variations is not None:
+            body["catalog_object_ids"] = list(variations)
         return await self._paged("changes", "/v2/inventory/changes/batch-retrieve", body, "changes")
 
     async def orders(self, locations: Sequence[str], since: datetime | None) -> Rows:
@@ -91,6 +103,18 @@ class SquareApi:
             for part in _parts(locations, LOCATIONS_A_SEARCH)
         ]
         return self._joined(found)
+
+    async def named_orders(self, order_ids: Sequence[str]) -> Rows:
+        """These orders, a hundred a call; ids that Square does not know are left out."""
+        read = Rows([], self.http.clock.now())
+        for part in _parts(order_ids, _ORDERS_A_CALL):
+            response = await self.http.request(
+                "orders", "POST", "/v2/orders/batch-retrieve", json={"order_ids": part}, classify=_error
+            )
+            if not read.rows:
+                read.at = self.http.platform_time(response)
+            read.rows += (answer(response) or {}).get("orders") or []
+        return read
 
     def _joined(self, found: Sequence[Rows]) -> Rows:
         """One read of several calls; it reaches as far as the earliest of them."""
@@ -106,6 +130,13 @@ class SquareApi:
             "change", "POST", "/v2/inventory/changes/batch-create", json=body, changes=True, classify=_error
         )
         return answer(response) or {}, self.http.platform_time(response)
+
+    async def call(
+        self, operation: str, method: str, path: str, body: Json | None = None, params: Mapping[str, str] | None = None
+    ) -> Json:
+        """Send one request that is neither paged nor a change of stock; return the answer's body."""
+        response = await self.http.request(operation, method, path, json=body, params=params, classify=_error)
+        return answer(response) or {}
 
     async def _paged(self, operation: str, path: str, body: Json, name: str) -> Rows:
         """Read all pages; from the start again, once, when the cursor died on the way (it lives five minutes)."""

@@ -8,8 +8,9 @@ from typing import Final
 import httpx
 import polars as pl
 
-from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Write, WriteResult
-from invbi_pipeline.channels.square import events, rows, writes
+from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Subscription, Write, WriteResult
+from invbi_pipeline.channels.shared import Shared
+from invbi_pipeline.channels.square import events, rows, subscriptions, writes
 from invbi_pipeline.channels.square.api import Json, SquareApi
 from invbi_pipeline.channels.square.facts import FACTS
 from invbi_pipeline.channels.square.rows import Variation
@@ -20,6 +21,7 @@ from invbi_pipeline.errors import ConfigError, InvbiError
 
 __all__ = ["SquareChannel"]
 
+_CLOCKS: Final = timedelta(minutes=5)  # what an order did to stock is stamped by another clock than the order
 _CATALOG_OVERLAP: Final = timedelta(minutes=5)  # a catalog change shows at once; this covers clocks
 
 
@@ -39,13 +41,14 @@ class SquareChannel:
         clock: Clock,
         rng: random.Random,
         transport: httpx.AsyncBaseTransport | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.system = system
         self.facts = FACTS
         self._config = config
         self._webhook_key = secrets.get("webhook_key", "")
         self._clock = clock
-        self._api = SquareApi(system, config.base_url, secrets["token"], clock, rng, transport)
+        self._api = SquareApi(system, config.base_url, secrets["token"], clock, rng, transport, shared)
         self._skew = timedelta(0)
         self._locations: list[str] = list(config.locations)
         self._items: dict[str, Json] = {}
@@ -76,7 +79,7 @@ class SquareChannel:
         """Read one dataset; an incremental read goes back behind its cursor by `FACTS.overlap`.
 
         The first LISTINGS of a process are always full, because a changed variation does not bring its item along. ORDERS lands
-        order_lines, effects and the movements that orders and refunds made; MOVEMENTS the whole ledger.
+        order_lines, effects, returns and the movements that orders and refunds made; MOVEMENTS the whole ledger.
         """
         began, sent = self._clock.now(), self._api.http.requests
         after = _moment(since)
@@ -89,6 +92,8 @@ class SquareChannel:
             case Dataset.LISTINGS:
                 after = after if self._catalogue_at is not None else None
                 at, variations = await self._variations(start if after is not None else None)
+                if after is None and start is not None:  # all that there is never names what is there no longer
+                    variations += [changed for changed in (await self._variations(start))[1] if changed.deleted]
                 frames = {"listings": map(rows.listing_row, variations)}
             case Dataset.STOCK:
                 at, stock = await self._stock(start)
@@ -99,11 +104,7 @@ class SquareChannel:
                 changes = await self._api.changes(places, start)
                 booked = [c for c in changes.rows if _of_an_order(c)]
                 at = min(orders.at, changes.at)
-                frames = {
-                    "order_lines": rows.order_rows(orders.rows),
-                    "effects": rows.effect_rows(booked),
-                    "movements": rows.movement_rows(booked),
-                }
+                frames = _order_frames(orders.rows, booked)
             case Dataset.MOVEMENTS:
                 changes = await self._api.changes(await self._places(), start)
                 at, frames = changes.at, {"movements": rows.movement_rows(changes.rows)}
@@ -123,6 +124,20 @@ class SquareChannel:
         frame = wall_frame("stock", self.system, filter(None, stock))
         return self._reading(Dataset.STOCK, {"stock": frame}, counts.at, False, began, sent)
 
+    async def read_orders(self, order_ids: Sequence[str]) -> Reading:
+        """Read orders by id, and what they did to the stock of their variations (`NamesOrders.read_orders`)."""
+        began, sent = self._clock.now(), self._api.http.requests
+        orders = await self._api.named_orders(order_ids)
+        placed = [moment for order in orders.rows if (moment := _moment(order.get("created_at") or "")) is not None]
+        lines = (line for order in orders.rows for line in order.get("line_items") or ())
+        named = list(dict.fromkeys(str(line["catalog_object_id"]) for line in lines if line.get("catalog_object_id")))
+        booked = []
+        if placed and named:
+            changes = await self._api.changes(await self._places(), min(placed) - _CLOCKS, named)
+            booked = [c for c in changes.rows if _of_an_order(c) and _of_these(c, order_ids)]
+        made = {name: wall_frame(name, self.system, held) for name, held in _order_frames(orders.rows, booked).items()}
+        return self._reading(Dataset.ORDERS, made, orders.at, False, began, sent)
+
     async def write(self, corrections: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections, 100 a call; see `square.writes`."""
         async for result in writes.send(self._api, corrections, self._clock.now() + self._skew):
@@ -134,6 +149,10 @@ class SquareChannel:
             where = f"systems.{self.system}.secrets.webhook_key"
             raise ConfigError(f"System {self.system} has no webhook key.", [(where, "a secret is missing", "name its variable")])
         return events.parse(self.system, self._webhook_key, headers, body, url)
+
+    async def subscriptions(self, address: str, *, mend: bool) -> Sequence[Subscription]:
+        """Look at the application's webhook subscription for an address, and put it right (`Announcing.subscriptions`)."""
+        return await subscriptions.subscriptions(self._api, self._webhook_key, address, self._clock.now(), mend=mend)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -213,6 +232,16 @@ class SquareChannel:
         )
 
 
+def _order_frames(orders: Sequence[Json], booked: Sequence[Json]) -> dict[str, Iterable[Row]]:
+    """What orders, and the inventory changes that name one, are to the wall."""
+    return {
+        "order_lines": rows.order_rows(orders),
+        "effects": rows.effect_rows(booked),
+        "movements": rows.movement_rows(booked),
+        "returns": rows.return_rows(booked),
+    }
+
+
 def _moment(since: str) -> datetime | None:
     try:
         return datetime.fromisoformat(since) if since else None
@@ -223,3 +252,8 @@ def _moment(since: str) -> datetime | None:
 def _of_an_order(change: Json) -> bool:
     adjustment = change.get("adjustment") or {}
     return bool(adjustment.get("transaction_id") or adjustment.get("refund_id"))
+
+
+def _of_these(change: Json, order_ids: Sequence[str]) -> bool:
+    """Say whether a change names one of these orders, or no order at all: a refund without a sale that is known."""
+    return (change.get("adjustment") or {}).get("transaction_id", "") in ("", *order_ids)

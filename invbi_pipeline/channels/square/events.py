@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,15 +29,20 @@ def parse(system: str, key: str, headers: Mapping[str, str], body: bytes, url: s
     try:
         said = json.loads(body)
         topic, delivery, held = str(said["type"]), str(said["event_id"]), said["data"]["object"]
-    except (ValueError, KeyError, TypeError) as trouble:
+        listings, orders = _subjects(held if isinstance(held, dict) else {})
+        created = iso(said.get("created_at"))
+        at = datetime.fromisoformat(created) if created else None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as trouble:
         raise Refused(f"{system}: a signed webhook is not an event of Square's; it was ignored.", code="bad_event") from trouble
-    listings, orders = _subjects(held if isinstance(held, dict) else {})
-    created = iso(said.get("created_at"))
-    return Event(system, delivery, topic, listings, orders, datetime.fromisoformat(created) if created else None)
+    return Event(system, delivery, topic, listings, orders, at)
 
 
 def _subjects(held: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     listings = [count.get("catalog_object_id") for count in held.get("inventory_counts") or ()]
     things = [thing for thing in held.values() if isinstance(thing, dict)]
     orders = [thing.get("order_id") for thing in things]
-    return tuple(dict.fromkeys(filter(None, listings))), tuple(dict.fromkeys(filter(None, orders)))
+    return _texts(listings), _texts(orders)
+
+
+def _texts(ids: Iterable[object]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for one in ids if isinstance(one, str) and one))

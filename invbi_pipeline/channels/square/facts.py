@@ -11,9 +11,9 @@ import httpx
 
 from invbi_pipeline.channels.limits import Budget
 from invbi_pipeline.channels.protocol import Facts, Limit
-from invbi_pipeline.domain.words import Basis, CorrectionKind, Dataset, MovementKind
+from invbi_pipeline.domain.words import Basis, CorrectionKind, Dataset, MovementKind, ReturnState
 
-__all__ = ["BASE_URL", "FACTS", "KINDS", "LOCATIONS_A_SEARCH", "PAGE", "SQUARE_VERSION", "learn_rate"]
+__all__ = ["BASE_URL", "FACTS", "KINDS", "LOCATIONS_A_SEARCH", "PAGE", "RETURN_STEPS", "SQUARE_VERSION", "learn_rate"]
 
 BASE_URL: Final = "https://connect.squareup.com"
 SQUARE_VERSION: Final = "2026-05-20"
@@ -23,15 +23,15 @@ LOCATIONS_A_SEARCH: Final = 10  # most locations of one orders search (docs: ord
 FACTS: Final = Facts(
     platform="square",
     datasets=frozenset(Dataset),
-    basis=Basis.NET,  # IN_STOCK falls when an order completes; open orders are not in it
+    basis=Basis.NET,  # IN_STOCK falls when an order completes: its effect then says so, and an open order has none
     per_location=True,
     writes=frozenset({CorrectionKind.SET, CorrectionKind.POST}),
     write_batch=100,  # older SDK documentation of BatchChangeInventory; no longer in the model, so the careful number
     compare_and_set=False,  # changes are ordered by occurred_at instead
     version_is_ordered=True,  # calculated_at
     bulk_above=10**9,  # pages of 1,000 are the bulk route
-    # Square publishes no numbers. A modest start, corrected by its answers: see `learn_rate`.
-    limits=(Limit("*", rate=8.0, burst=10, source="unpublished: adaptive"),),
+    # Square publishes no numbers. A modest start, corrected by its answers: see `learn_rate`. Evenly: nothing is known of bursts.
+    limits=(Limit("*", rate=8.0, burst=1, source="unpublished", published=False),),
     # Late answers of an order feed reach back further than a clock's error; a page of an hour costs nothing.
     overlap=timedelta(hours=1),
     order_lag=timedelta(seconds=60),
@@ -39,10 +39,6 @@ FACTS: Final = Facts(
     visibility_lag=timedelta(seconds=60),
     secrets={"token": "access token of the seller's account", "webhook_key": "signature key of the webhook subscription"},
 )
-
-_SLOWEST: Final = 0.5  # requests a second
-_FASTEST: Final = 20.0
-_STEP: Final = 0.25  # what one good answer adds
 
 # (from state, to state) of an adjustment -> what it is to a shelf. A pair without IN_STOCK does not move sellable stock.
 KINDS: Final[Mapping[tuple[str, str], MovementKind]] = {
@@ -62,9 +58,21 @@ KINDS: Final[Mapping[tuple[str, str], MovementKind]] = {
 }
 
 
+# What an adjustment that carries a refund says of goods that came back.
+RETURN_STEPS: Final[Mapping[tuple[str, str], ReturnState]] = {
+    ("SOLD", "RETURNED_BY_CUSTOMER"): ReturnState.RECEIVED,
+    ("UNLINKED_RETURN", "RETURNED_BY_CUSTOMER"): ReturnState.RECEIVED,
+    ("RETURNED_BY_CUSTOMER", "IN_STOCK"): ReturnState.RESTOCKED,
+    ("SOLD", "IN_STOCK"): ReturnState.RESTOCKED,
+    ("UNLINKED_RETURN", "IN_STOCK"): ReturnState.RESTOCKED,
+    ("RETURNED_BY_CUSTOMER", "WASTE"): ReturnState.WRITTEN_OFF,
+    ("SOLD", "WASTE"): ReturnState.WRITTEN_OFF,
+}
+
+
 def learn_rate(response: httpx.Response, budget: Budget) -> None:
-    """Find the unpublished limit: each good answer adds a little to the rate, each 429 halves it (AIMD, as TCP does)."""
+    """Find the unpublished limit by what is accepted and refused (`channels.pace`)."""
     if response.status_code == 429:
-        budget.observe(restore=max(_SLOWEST, budget.rate / 2))
-    elif response.is_success and budget.rate < _FASTEST:
-        budget.observe(restore=min(_FASTEST, budget.rate + _STEP))
+        budget.refused()
+    elif response.is_success:
+        budget.accepted()

@@ -5,11 +5,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from invbi_pipeline.channels.square.facts import KINDS
+from invbi_pipeline.channels.square.facts import KINDS, RETURN_STEPS
 from invbi_pipeline.channels.wall import Row, iso, payload_of
-from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity
+from invbi_pipeline.domain.words import Fulfilment, ListingStatus, MovementKind, OrderState, Quantity, ReturnState
 
-__all__ = ["Variation", "count_row", "effect_rows", "listing_row", "location_row", "movement_rows", "order_rows", "uncounted_row"]
+__all__ = [
+    "Variation",
+    "count_row",
+    "effect_rows",
+    "listing_row",
+    "location_row",
+    "movement_rows",
+    "order_rows",
+    "return_rows",
+    "uncounted_row",
+]
 
 Json = Mapping[str, Any]
 
@@ -189,8 +199,9 @@ def movement_rows(changes: Iterable[Json]) -> Iterator[Row]:
                     )
             case "TRANSFER":
                 transfer = change["transfer"]
-                out = {"kind": MovementKind.TRANSFER_OUT, "units": _signed(transfer["quantity"], -1)}
-                back = {"kind": MovementKind.TRANSFER_IN, "units": _signed(transfer["quantity"], 1)}
+                document = {"reference": transfer.get("reference_id") or transfer["id"]}
+                out = {"kind": MovementKind.TRANSFER_OUT, "units": _signed(transfer["quantity"], -1), **document}
+                back = {"kind": MovementKind.TRANSFER_IN, "units": _signed(transfer["quantity"], 1), **document}
                 yield _movement(change, transfer, f"{transfer['id']}/out", transfer["from_location_id"], out)
                 yield _movement(change, transfer, f"{transfer['id']}/in", transfer["to_location_id"], back)
             case _:
@@ -229,6 +240,27 @@ def effect_rows(changes: Iterable[Json]) -> Iterator[Row]:
                 "units": units,
                 "stamped_at": iso(adjustment.get("created_at") or adjustment.get("occurred_at")),
                 "order_id": order,
+                "payload": payload_of(change),
+            }
+
+
+def return_rows(changes: Iterable[Json]) -> Iterator[Row]:
+    """RETURNS: the adjustments that carry a refund. What was returned at a till waits until somebody puts it back or bins it."""
+    for change in changes:
+        adjustment: Json = change.get("adjustment") or {}
+        refund = adjustment.get("refund_id")
+        step = RETURN_STEPS.get((adjustment.get("from_state", ""), adjustment.get("to_state", "")))
+        if refund and step is not None:
+            yield {
+                "event_id": adjustment["id"],
+                "return_id": refund,
+                "listing_key": adjustment["catalog_object_id"],
+                "location_key": adjustment["location_id"],
+                "state": step,
+                "units": _units(adjustment["quantity"]),
+                "damaged": True if step is ReturnState.WRITTEN_OFF else None,
+                "occurred_at": iso(adjustment.get("occurred_at")),
+                "order_id": refund,
                 "payload": payload_of(change),
             }
 

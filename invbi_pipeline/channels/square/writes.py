@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from invbi_pipeline.channels.protocol import Write, WriteOutcome, WriteResult
+from invbi_pipeline.channels.retry import retry_code
 from invbi_pipeline.channels.square.api import SquareApi
 from invbi_pipeline.channels.square.facts import FACTS
 from invbi_pipeline.domain.words import CorrectionKind
@@ -66,7 +67,7 @@ async def send(api: SquareApi, writes: Sequence[Write], platform_now: datetime) 
             for result in _results(batch, WriteOutcome.AMBIGUOUS, "ambiguous", str(doubt)):
                 yield result
         except (TransientError, BadAnswer) as trouble:
-            for result in _results(batch, WriteOutcome.RETRY, "unreachable", str(trouble)):
+            for result in _results(batch, WriteOutcome.RETRY, retry_code(trouble), str(trouble)):
                 yield result
         else:
             for write, answered in zip(batch, _answers(said, batch), strict=True):

@@ -83,19 +83,12 @@ def _inputs(count: int) -> points.MergeInputs:
 def _later(inputs: points.MergeInputs, first: points.MergeResult) -> points.MergeInputs:
     """The next look: the sold ones show one less."""
     sold = inputs.effects.select("listing_key", sold="units")
-    observed = (
-        inputs.observations.join(sold, on="listing_key", how="left")
-        .with_columns(
-            quantity=pl.col("quantity") + pl.col("sold").fill_null(0),
-            observed_at=pl.lit(_NOW - timedelta(minutes=1)),
-            read_began_at=pl.lit(_NOW - timedelta(minutes=1)),
-            read_ended_at=pl.lit(_NOW - timedelta(minutes=1)),
-        )
-        .select(f.OBSERVATIONS.keys())
-        .cast(dict(f.OBSERVATIONS))  # type: ignore[arg-type]  # polars types its schema mapping too narrowly
+    looked = pl.lit(_NOW - timedelta(minutes=1))
+    observed = inputs.observations.join(sold, on="listing_key", how="left").with_columns(
+        quantity=pl.col("quantity") + pl.col("sold").fill_null(0), observed_at=looked, read_began_at=looked, read_ended_at=looked
     )
     return points.MergeInputs(
-        observations=observed,
+        observations=f.fit(observed, f.OBSERVATIONS),
         offers=inputs.offers,
         mappings=inputs.mappings,
         feeds=inputs.feeds,

@@ -116,17 +116,17 @@ _ROWS: Final[Mapping[Group, tuple[tuple[str, Severity, Acts, str, str], ...]]] =
         ),
     ),
     Group.IDENTITY: (
-        ("unmapped_listing", _HIGH, _ASK, "Say which sku this listing sells.", "A listing belongs to no sku."),
+        ("unmapped_listing", _HIGH, _ASK, "Say which SKU this listing sells.", "A listing belongs to no SKU."),
         (
-            "unlisted_sku", _LOW, _TELL, "List this sku on the channel, or take it out of the channel's policy.",
+            "unlisted_sku", _LOW, _TELL, "List this SKU on the channel, or take it out of the channel's policy.",
             "Sellable stock is not listed.",
         ),
         (
             "duplicate_sku", _HIGH, _ASK, "Give each of these listings its own code, or delete the one too many.",
             "One code means two things on one system.",
         ),
-        ("ambiguous_mapping", _HIGH, _ASK, "Choose the sku that this listing sells.", "A listing matches several skus."),
-        ("near_miss_sku", _MEDIUM, _ASK, "Confirm the suggested sku, or name another.", "A code is written otherwise."),
+        ("ambiguous_mapping", _HIGH, _ASK, "Choose the SKU that this listing sells.", "A listing matches several SKUs."),
+        ("near_miss_sku", _MEDIUM, _ASK, "Confirm the suggested SKU, or name another.", "A code is written otherwise."),
         (
             "barcode_conflict", _MEDIUM, _ASK, "Read the barcode off the item and correct the system that has the other one.",
             "Systems disagree about a barcode.",
@@ -156,7 +156,10 @@ _ROWS: Final[Mapping[Group, tuple[tuple[str, Severity, Acts, str, str], ...]]] =
         ("clock_skew", _LOW, _TELL, "Set the clock of this system.", "A system's clock is off."),
     ),
     Group.PUSH: (
-        ("push_held", _MEDIUM, _ASK, "Approve this correction, or accept the number as it is.", "A guard stopped a correction."),
+        (
+            "push_held", _MEDIUM, _ASK, "Approve this correction, or accept the number as it is (`invbi accept`).",
+            "A guard stopped a correction.",
+        ),
         ("push_failed", _HIGH, _ASK, "Read the channel's answer and mend what it names.", "The channel refused a correction."),
         (
             "push_unverified", _MEDIUM, _AUTO, "Wait for the next look; if it stays so, open the listing on the channel.",

@@ -5,7 +5,8 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.domain.findings.inputs import FindingInputs, told
+from invbi_pipeline.domain.candidates import plural
+from invbi_pipeline.domain.findings.inputs import FindingInputs, among, told
 from invbi_pipeline.domain.words import FeedVerdict
 
 __all__ = ["SKEW_S", "feeds"]
@@ -15,10 +16,10 @@ _REASONS: Final = 3  # of the reasons for refused rows, how many the sentence na
 _SHOWN: Final = 200  # characters of a reason that a sentence can bear
 
 _VERDICTS: Final = {
-    FeedVerdict.UNREACHABLE: ("system_unreachable", "{} does not answer{}{}."),
-    FeedVerdict.STALE: ("feed_stale", "{} answers with old data{}{}."),
+    FeedVerdict.UNREACHABLE: ("system_unreachable", "{} has not answered{}{}."),
+    FeedVerdict.STALE: ("feed_stale", "{} has answered with old data{}{}."),
     FeedVerdict.TRUNCATED: ("feed_truncated", "{} sent only part of its data{}{}."),
-    FeedVerdict.MASS_ZERO: ("feed_mass_zero", "{} says that far too much is gone at once{}{}."),
+    FeedVerdict.MASS_ZERO: ("feed_mass_zero", "{} says that far too many numbers are gone at once{}{}."),
 }
 
 
@@ -30,7 +31,7 @@ def feeds(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     blind = inputs.feeds.filter(pl.col("verdict") != FeedVerdict.BELIEVED)
     rows = blind.join(_at_risk(blind, inputs), on="system", how="left")
     since = pl.when(pl.col("blind_since").is_null()).then(pl.lit("")).otherwise(
-        pl.format(" since {} ({} min)", pl.col("blind_since").dt.strftime("%H:%M"), _minutes(now))
+        pl.format(" since {} ({} min)", pl.col("blind_since").dt.strftime("%H:%M UTC"), _minutes(now))
     )  # fmt: skip
     reason = pl.col("reason").fill_null("").str.strip_chars_end(".").str.slice(0, _SHOWN)
     why = pl.when(reason == "").then(pl.lit("")).otherwise(pl.format(": {}", reason))
@@ -44,11 +45,12 @@ def feeds(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
 
 def _at_risk(blind: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
     """The units that each of these systems shows, and what of them has a price is worth; null where nothing has one."""
-    prices = inputs.values.select("system", "listing_key", "price").unique(["system", "listing_key"], keep="any")
-    shown = inputs.points.join(blind.select("system"), on="system", how="semi").filter(pl.col("reported") > 0)
+    listing = ("system", "listing_key")
+    shown = among(inputs.points, blind, "system").filter(pl.col("reported") > 0)
+    prices = among(inputs.values.select(*listing, "price"), shown, *listing).unique(listing, keep="any")
     worth = pl.col("reported") * pl.col("price")
     return (
-        shown.join(prices, on=["system", "listing_key"], how="left")
+        shown.join(prices, on=listing, how="left")
         .group_by("system")
         .agg(
             units=pl.col("reported").sum(),
@@ -71,8 +73,11 @@ def _refused(quarantine: pl.DataFrame) -> pl.DataFrame:
         datasets=pl.col("dataset").unique().sort(),
         reasons=pl.struct("dataset", "reason", "rows"),
         top=pl.format("{} × {} ({})", "rows", pl.col("reason").str.slice(0, _SHOWN), "dataset").head(_REASONS).str.join("; "),
+        others=pl.col("rows").slice(_REASONS).sum(),
     )
-    cause = pl.format("{} rows of {} were refused: {}.", "refused", "system", "top")
+    more = pl.when(pl.col("others") > 0).then(pl.format("; {} for other reasons", "others")).otherwise(pl.lit(""))
+    said = (plural("refused", "row", "rows"), "system", plural("refused", "was", "were"))
+    cause = pl.format("{} {} of {} {} refused: {}{}.", "refused", *said, "top", more)
     return told(rows, "bad_rows", cause, "refused", "datasets", "reasons")
 
 

@@ -6,11 +6,28 @@ import polars as pl
 
 from invbi_pipeline.domain import frames as f
 from invbi_pipeline.domain.candidates import candidates
+from invbi_pipeline.domain.phantom import COUNT_LIST
 from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 
-__all__ = ["BATCHES", "REFUSED", "TOLD", "VALUES", "FindingInputs", "of_point", "subject", "told"]
+__all__ = [
+    "BATCHES",
+    "CLOCKS",
+    "DELIVERIES",
+    "EARLIER",
+    "MOVED",
+    "ORDERED",
+    "PROMISED",
+    "REFUSED",
+    "TOLD",
+    "VALUES",
+    "FindingInputs",
+    "among",
+    "of_point",
+    "subject",
+    "told",
+]
 
-VALUES: Final[f.Schema] = {  # `domain.money.unit_values`
+VALUES: Final[f.Schema] = {  # `domain.offers.money.unit_values`
     "system": pl.String(),
     "listing_key": pl.String(),
     "sku": pl.String(),
@@ -28,10 +45,36 @@ BATCHES: Final[f.Schema] = {  # what is asked of this run's reads (`raw.batches`
     "verdict": pl.String(),
     "is_full": pl.Boolean(),
 }
+PROMISED: Final[f.Schema] = {  # the order lines behind RESERVATIONS
+    "system": pl.String(),
+    "order_id": pl.String(),
+    "line_id": pl.String(),
+    "listing_key": pl.String(),
+    "open_quantity": pl.Int64(),
+    "price": pl.Float64(),
+    "currency": pl.String(),
+}
+EARLIER: Final[f.Schema] = {  # what points showed before, one row a look at which they were listed
+    **{name: kind for name, kind in f.OBSERVATIONS.items() if name in (*f.POINT_KEY, "quantity", "version", "changed_at")},
+    "observed_at": f.UTC,  # the platform's clock
+}
+CLOCKS: Final[f.Schema] = {  # how far each system's clock went back within the last half hour
+    "system": pl.String(),
+    "set_back_s": pl.Float64(),
+}
+DELIVERIES: Final[f.Schema] = {  # webhooks that came
+    "system": pl.String(),
+    "listing_keys": pl.List(pl.String()),
+    "order_ids": pl.List(pl.String()),
+    "received_at": f.UTC,  # our clock
+}
+MOVED: Final[f.Schema] = {("location" if name == "location_key" else name): kind for name, kind in f.MOVEMENTS.items()}
+ORDERED: Final[f.Schema] = {("location" if name == "location_key" else name): kind for name, kind in f.ORDER_LINES.items()}
 TOLD: Final[f.Schema] = {
     **f.CANDIDATES,
     "severity": pl.String(),  # null: the catalogue's
     "money": pl.Float64(),  # null: units times the price
+    "action": pl.String(),  # what a person can do; null: the catalogue's; empty: nothing is left to do
 }
 
 
@@ -41,8 +84,11 @@ class FindingInputs(NamedTuple):
     `points` POINTS as they are now; `offers` OFFERS; `positions` POSITIONS; `reservations` RESERVATIONS; `candidates`
     CANDIDATES; `corrections` CORRECTIONS, those not ended and those of the last day; `feeds` FEEDS; `listings` of LISTINGS;
     `batches` this run's rows of `raw.batches`, of which `BATCHES` are asked; `quarantine` this run's `REFUSED`; `effects`
-    POINT_EFFECTS, reaching back a day at least; `values` as `domain.money.unit_values` makes them, of which `VALUES` are asked;
-    `systems` SYSTEMS.
+    POINT_EFFECTS, reaching back a day at least; `values` as `unit_values` makes them, of which `VALUES` are asked;
+    `systems` SYSTEMS; `places` PLACES; `order_lines` those behind the reservations, of which `PROMISED` are asked; `earlier`
+    EARLIER of the points that drifted, and of those in flight that sold twice, reaching back a day and more; `movements` MOVED
+    and `orders` ORDERED, the staged movements and order lines of the last two days; `mappings` MAPPINGS; `kits` KITS;
+    `deliveries` DELIVERIES, all that the inbox still holds; `clocks` CLOCKS; `known` LIVES, the findings as they were left.
     """
 
     points: pl.DataFrame = f.empty(f.POINTS)
@@ -58,15 +104,33 @@ class FindingInputs(NamedTuple):
     effects: pl.DataFrame = f.empty(POINT_EFFECTS)
     values: pl.DataFrame = f.empty(VALUES)
     systems: pl.DataFrame = f.empty(f.SYSTEMS)
+    places: pl.DataFrame = f.empty(f.PLACES)
+    phantoms: pl.DataFrame = f.empty(COUNT_LIST)  # every shelf that could be counted, `domain.phantom.count_list`
+    earlier: pl.DataFrame = f.empty(EARLIER)
+    movements: pl.DataFrame = f.empty(MOVED)
+    orders: pl.DataFrame = f.empty(ORDERED)
+    mappings: pl.DataFrame = f.empty(f.MAPPINGS)
+    kits: pl.DataFrame = f.empty(f.KITS)
+    deliveries: pl.DataFrame = f.empty(DELIVERIES)
+    order_lines: pl.DataFrame = f.empty(PROMISED)
+    clocks: pl.DataFrame = f.empty(CLOCKS)
+    known: pl.DataFrame = f.empty(f.LIVES)
+
+
+def among(frame: pl.DataFrame, few: pl.DataFrame, *key: str) -> pl.DataFrame:
+    """Return the rows of `frame` whose key is one of the few: what is rare is looked up before it is worked out."""
+    return frame.clear() if few.is_empty() else frame.join(few.select(key).unique(), on=list(key), how="semi")
 
 
 def told(frame: pl.DataFrame, code: str, cause: pl.Expr, *evidence: str | pl.Expr) -> pl.DataFrame:
     """Return `frame` as rows of `TOLD`: its columns of that schema are taken over, `evidence` becomes a JSON object."""
+    if frame.is_empty():
+        return f.empty(TOLD)
     said = {e if isinstance(e, str) else e.meta.output_name(): pl.col(e) if isinstance(e, str) else e for e in evidence}
     rows = candidates(frame.lazy(), code, cause, said).collect()
     more = (name for name in TOLD if name not in rows.columns)
     given = {name: frame[name] if name in frame.columns else pl.lit(None) for name in more}
-    return rows.with_columns(**given).select(pl.col(name).cast(kind) for name, kind in TOLD.items())
+    return f.fit(rows.with_columns(**given), TOLD)
 
 
 def subject() -> pl.Expr:

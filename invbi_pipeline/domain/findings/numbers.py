@@ -4,38 +4,62 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.domain.findings.inputs import TOLD, FindingInputs, subject, told
-from invbi_pipeline.domain.frames import empty
-from invbi_pipeline.domain.words import COMPARABLE, ListingStatus, PointState, Severity
+from invbi_pipeline.domain.findings.inputs import FindingInputs, among, of_point, subject, told
+from invbi_pipeline.domain.findings.packs import remapped
+from invbi_pipeline.domain.words import COMPARABLE, CorrectionKind, ListingStatus, PointState, Severity
 
-__all__ = ["gaps", "oversold", "wrong"]
+__all__ = ["gaps", "lasting", "wrong"]
 
 _LOOKS: Final = 2  # a gap counts once two judged looks have seen it (a first look of a whole system counts as two)
-_ORDERS: Final = 20  # of the competing orders, how many the evidence names
 
 
 def wrong(points: pl.DataFrame) -> pl.DataFrame:
-    """Return the points whose gap is no passing one: two judged looks have seen it, and no push is on its way to them.
+    """Return the points whose gap is a finding: no push is on its way to them, and it lasts, or the number itself went its way.
 
-    The present look need not be judged yet: where the order feed is always a little behind, none ever is at once. A number
-    that went wrong and is being corrected at its first look is the normal life of a point, not a finding.
+    One judged look that nothing known explains is enough then, since what our own push puts right is not seen twice. A number
+    that is only behind its offer at one look (a push is due) is the normal life of a point.
     """
-    confirmed = (pl.col("confirmed") != 0) & (pl.col("confirmed").sign() == pl.col("gap").sign())
-    return points.filter(
+    astray = pl.col("judged") & (pl.col("unexplained") != 0) & (pl.col("unexplained").sign() == pl.col("gap").sign())
+    return points.filter(_comparable() & (_twice() | astray.fill_null(value=False)))
+
+
+def lasting(points: pl.DataFrame) -> pl.DataFrame:
+    """Return the points whose gap two judged looks have seen, with no push on its way to them.
+
+    The present look need not be judged yet: where the order feed is always a little behind, none ever is at once. But then
+    what nothing explains may be an order that is not told yet, and the rest of the gap counts.
+    """
+    return points.filter(_comparable() & _twice())
+
+
+def _comparable() -> pl.Expr:
+    return (
         pl.col("state").is_in([str(state) for state in COMPARABLE])
         & (pl.col("gap") != 0)
-        & ((pl.col("gap_looks") >= _LOOKS) | confirmed)
         & (pl.col("in_flight") == 0)
         & (pl.col("status") == ListingStatus.ACTIVE)
     )
 
 
+def _twice() -> pl.Expr:
+    confirmed = (pl.col("confirmed") != 0) & (pl.col("confirmed").sign() == pl.col("gap").sign())
+    rest = pl.col("gap") - pl.col("unexplained").fill_null(0)
+    lasts = pl.col("judged") | (rest.sign() == pl.col("gap").sign())
+    return ((pl.col("gap_looks") >= _LOOKS) & lasts.fill_null(value=False)) | confirmed
+
+
 def gaps(inputs: FindingInputs, tolerance: int) -> pl.DataFrame:
     """Return `oversell_risk`, `undersell` (beyond `tolerance` units) and `channel_stockout`, as TOLD.
 
-    Of a point that shows 0 while other channels sell its sku only the stockout is told.
+    Of a point that shows 0 while other channels sell its sku only the stockout is told. Of a listing whose map row says another
+    number of units than its code or title nothing is told: what may be offered there is not known. What our own push lowered
+    before a second look is told once (design.md, section 2, rule 5): until then it could be oversold.
     """
-    points = wrong(inputs.points).with_columns(units=pl.col("gap").abs())
+    listing = ["system", "listing_key"]
+    packs = pl.concat(
+        [inputs.candidates.filter(pl.col("code") == "pack_mismatch").select(listing), remapped(inputs).select(listing)]
+    )
+    points = wrong(inputs.points).join(packs, on=["system", "listing_key"], how="anti").with_columns(units=pl.col("gap").abs())
     high = points.filter(pl.col("gap") > 0).with_columns(
         severity=pl.when(pl.col("offer") == 0).then(pl.lit(Severity.CRITICAL.value))
     )
@@ -49,10 +73,34 @@ def gaps(inputs: FindingInputs, tolerance: int) -> pl.DataFrame:
     return pl.concat(
         [
             told(high, "oversell_risk", should, *evidence),
+            _lowered_at_once(inputs).join(high, on=["system", "listing_key", "location"], how="anti"),
             told(low, "undersell", should, *evidence),
             told(out, "channel_stockout", stockout, *evidence, "elsewhere", "there"),
         ]
     )
+
+
+def _lowered_at_once(inputs: FindingInputs) -> pl.DataFrame:
+    """Return `oversell_risk` as TOLD of numbers that somebody had raised and that our push lowered between two looks."""
+    raised = inputs.points.filter((pl.col("found_how") == "taken") & (pl.col("found") > 0)).drop("target")
+    lowered = (
+        among(inputs.corrections, raised, *of_point())
+        .filter((pl.col("kind") == CorrectionKind.SET) & (pl.col("shown") > pl.col("target")))
+        .select(*of_point(), "correction_id", "sent_at", "shown", "target")
+    )
+    # platforms state whole seconds: a push of the same second was planned from that look
+    then = raised.join(lowered, on=of_point()).filter(pl.col("sent_at").dt.truncate("1s") >= pl.col("found_at"))
+    first = then.sort("sent_at", "correction_id").unique(of_point(), keep="first", maintain_order=True)
+    rows = first.with_columns(
+        units=pl.col("shown") - pl.col("target"),
+        severity=pl.when(pl.col("target") == 0).then(pl.lit(Severity.CRITICAL.value)),
+        action=pl.lit(""),  # it is lowered: there is nothing left to do
+    )
+    showed = pl.format(
+        "{} showed {} where {} could be sold, until it was lowered at {}.",
+        *(subject(), "shown", "target", pl.col("sent_at").dt.strftime("%H:%M UTC")),
+    )
+    return told(rows, "oversell_risk", showed, "shown", "target", "found", "found_at", "correction_id", "sent_at")
 
 
 def _stockouts(empty_points: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
@@ -63,8 +111,8 @@ def _stockouts(empty_points: pl.DataFrame, inputs: FindingInputs) -> pl.DataFram
     sells = inputs.systems.filter("sells")["system"].implode()
     counted = (pl.col("state") == PointState.COUNTED) & pl.col("system").is_in(sells)
     shown = (
-        inputs.points.filter(pl.col("state").is_in([str(state) for state in COMPARABLE]) | counted)
-        .filter(pl.col("sku").is_not_null())
+        among(inputs.points, empty_points, "sku")
+        .filter(pl.col("state").is_in([str(state) for state in COMPARABLE]) | counted)
         .group_by("sku", "system")
         .agg(shown=pl.col("reported").sum())
     )
@@ -77,51 +125,3 @@ def _stockouts(empty_points: pl.DataFrame, inputs: FindingInputs) -> pl.DataFram
         .select("sku", "system", elsewhere="system_other", there="shown")
     )
     return sold_out.join(best, on=["sku", "system"])
-
-
-def oversold(inputs: FindingInputs) -> pl.DataFrame:
-    """Return `oversold` as TOLD: one row a sku and channel whose places hold fewer units than are promised.
-
-    A threshold that a policy withholds is not a promise. A kit's shortage is told of its components. Where no channel lists the
-    sku, it is told once, without a system. Evidence: the competing orders, the newest first, and who else could ship.
-    """
-    promised = inputs.reservations.filter(pl.col("units") > 0)
-    pools = (
-        inputs.offers.join(promised.select("sku"), on="sku", how="semi")
-        .with_columns(short=-(pl.col("pool") + pl.col("threshold").fill_null(0)))
-        .group_by("system", "sku")
-        .agg(units=pl.col("short").max(), per=pl.col("units").min())
-    )
-    short = pools.filter(pl.col("units") > 0)
-    everywhere = (
-        inputs.positions.join(promised.select("sku"), on="sku", how="semi")
-        .group_by("sku")
-        .agg(units=-pl.col("free").sum())
-        .filter(pl.col("units") > 0)
-        .join(pools, on="sku", how="anti")
-        .with_columns(system=pl.lit(""))
-    )
-    both = pl.concat([short.select("system", "sku", "units"), everywhere.select("system", "sku", "units")])
-    if both.is_empty():
-        return empty(TOLD)
-    skus = both.select("sku").unique()
-    order = pl.struct("system", "order_id", "line_id", "location", "units", "ordered_at")
-    orders = (
-        promised.join(skus, on="sku", how="semi")
-        .sort("ordered_at", "system", "order_id", "line_id", descending=[True, False, False, False], nulls_last=True)
-        .group_by("sku", maintain_order=True)
-        .agg(orders=order.head(_ORDERS), promised=pl.col("units").sum(), lines=pl.len(), newest=pl.col("order_id").first())
-    )
-    places = (
-        inputs.positions.join(skus, on="sku", how="semi")
-        .filter(pl.col("available") > 0)
-        .sort("available", "location", descending=[True, False])
-        .group_by("sku", maintain_order=True)
-        .agg(could_ship=pl.struct("location", "available"))
-    )
-    rows = both.join(orders, on="sku").join(places, on="sku", how="left")
-    where = pl.when(pl.col("system") == "").then(pl.lit("is there")).otherwise(pl.format("{} may ship", "system"))
-    cause = pl.format(
-        "{} units of {} are promised by {} order lines, {} more than {}.", "promised", "sku", "lines", "units", where
-    )
-    return told(rows, "oversold", cause, "promised", "orders", "could_ship", pl.col("newest").alias("cheapest_to_cancel"))

@@ -1,12 +1,14 @@
 """Corrections that were held, refused, lost, or overwritten."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.domain.findings.inputs import FindingInputs, of_point, subject, told
-from invbi_pipeline.domain.words import COMPARABLE, CorrectionKind, CorrectionState
+from invbi_pipeline.domain.findings.holds import EVIDENCE, held, newest, what
+from invbi_pipeline.domain.findings.inputs import TOLD, FindingInputs, of_point, told
+from invbi_pipeline.domain.frames import empty
+from invbi_pipeline.domain.words import COMPARABLE, CorrectionKind, CorrectionState, FindingState
 
 __all__ = ["IN_FLIGHT", "outcomes", "pushes", "right"]
 
@@ -14,22 +16,18 @@ _S = CorrectionState
 IN_FLIGHT: Final = tuple(str(state) for state in (_S.SENDING, _S.ACCEPTED, _S.AMBIGUOUS))
 _REFUSED: Final = [_S.REJECTED, _S.DEAD]
 _ENDED: Final = [*_REFUSED, _S.VERIFIED, _S.MISMATCHED]
-_VERDICT: Final = r'"[a-z_]+":\s*"(?:[^"\\]|\\.)*"'
+_SHOWN: Final = ("gap", "reported", "base", "expected", "judged", "unexplained")
 _MESSAGE: Final = r'"message":\s*"((?:[^"\\]|\\.)+)"'  # of a platform's JSON, the sentence for people
-_NAME: Final = r'^"([a-z_]+)":\s*'
-# Guards that let go by themselves once a feed or a second look has come; what is late has its own finding.
-_PASSING: Final = ["first_look", "two_looks", "feed", "owner_age"]
-_PATIENCE: Final = timedelta(hours=1)  # our judgement: by then it should have come
-_EVIDENCE: Final = (
-    "correction_id", "kind", "state", "from_qty", "to_qty", "target", "reason", "planned_at", "sent_at", "answered", "read_back",
-)  # fmt: skip
 
 
 def pushes(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     """Return `push_held`, `push_failed`, `push_unverified` and `push_mismatched` as TOLD: by each subject's newest correction.
 
-    A push that was refused, lost or overwritten is no trouble any more once a judged look finds the number right.
+    A push that was refused, lost or overwritten is no trouble any more once a judged look finds the number right, and what was
+    called over since it was sent is not told of it again.
     """
+    if inputs.corrections.is_empty():
+        return empty(TOLD)
     rows = inputs.corrections.with_columns(
         pl.col("movement_ref").fill_null(""),
         units=pl.when(pl.col("kind") == CorrectionKind.SET)
@@ -38,15 +36,28 @@ def pushes(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
         .abs(),
         money="money_at_risk",
     )
-    sent = _newest(outcomes(rows))
+    sent = newest(outcomes(rows))
     open_ = sent.join(right(inputs.points), on=["kind", *of_point()], how="anti")
-    return pl.concat([_held(rows, now), _failed(open_), _unverified(open_, inputs, now), _mismatched(open_)])
+
+    def still(code: str) -> pl.DataFrame:
+        return _not_over(open_, inputs.known, code)
+
+    return pl.concat(
+        [
+            held(rows, now),
+            _failed(still("push_failed")),
+            _unverified(still("push_unverified"), inputs, now),
+            _mismatched(still("push_mismatched")),
+        ]
+    )
 
 
-def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    """The newest correction of each point, or of each movement that is to be booked."""
-    at = pl.coalesce("sent_at", "planned_at")
-    return rows.sort(at, "correction_id").unique([*of_point(), "kind", "movement_ref"], keep="last", maintain_order=True)
+def _not_over(sent: pl.DataFrame, known: pl.DataFrame, code: str) -> pl.DataFrame:
+    """Leave out what was told under this code and called over since the push was sent: a later gap is another push's trouble."""
+    over = known.filter((pl.col("code") == code) & (pl.col("state") == FindingState.RESOLVED))
+    last = over.group_by(of_point()).agg(over_at=pl.col("resolved_at").max())
+    later = pl.col("over_at") > pl.coalesce("send_ended_at", "sent_at", "planned_at")
+    return sent.join(last, on=of_point(), how="left").filter(~later.fill_null(value=False)).drop("over_at")
 
 
 def outcomes(corrections: pl.DataFrame) -> pl.DataFrame:
@@ -65,63 +76,50 @@ def right(points: pl.DataFrame) -> pl.DataFrame:
     return agreed.select(*of_point(), kind=pl.lit(CorrectionKind.SET.value))
 
 
-def _held(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Held corrections, with why; those that wait for no person only once they have waited too long."""
-    held = _newest(rows.filter(pl.col("state") == _S.HELD)).with_columns(guards=_holding("guard")).with_columns(
-        holds=pl.format("[{}]", pl.col("guards").list.eval(pl.element().str.replace(_NAME, "")).list.join(","))
-        .str.json_decode(pl.List(pl.String())),
-        guards=pl.col("guards").list.eval(pl.element().str.extract(_NAME)),
-    )  # fmt: skip
-    passing = (pl.col("guards").list.set_difference(_PASSING).list.len() == 0) & (pl.col("guards").list.len() > 0)
-    told_now = held.filter(~passing.fill_null(value=False) | (pl.col("planned_at") + _PATIENCE < now))
-    why = pl.col("holds").list.join("; ").fill_null("").str.strip_chars_end(".")
-    cause = pl.format("{} is held: {}.", _what(), pl.when(why == "").then(pl.lit("a guard stopped it")).otherwise(why))
-    return told(told_now, "push_held", cause, *_EVIDENCE, "guards", "holds")
-
-
-def _holding(guard: str) -> pl.Expr:
-    """The members of a flat JSON object {guard: "pass" | reason} that hold; the mode of the system is no guard's doing."""
-    members = pl.col(guard).str.extract_all(_VERDICT)
-    return members.list.eval(pl.element().filter(~pl.element().str.ends_with('"pass"') & ~pl.element().str.starts_with('"mode"')))
-
-
 def _failed(sent: pl.DataFrame) -> pl.DataFrame:
-    rows = sent.filter(pl.col("state").is_in([str(state) for state in _REFUSED]))
+    by_a_person = (pl.col("state") == _S.DEAD) & pl.col("sent_at").is_null()  # it did what was asked: nothing
+    rows = sent.filter(pl.col("state").is_in([str(state) for state in _REFUSED]) & ~by_a_person)
     said = pl.coalesce(pl.col("answered").str.extract(_MESSAGE), pl.col("answered"), pl.lit(""))
     answer = pl.when(said == "").then(pl.lit("no answer")).otherwise(said)
     word = pl.when(pl.col("state") == _S.DEAD).then(pl.lit("was given up")).otherwise(pl.lit("was refused"))
-    cause = pl.format("{} {}: {}.", _what(), word, answer.str.strip_chars_end("."))
-    return told(rows, "push_failed", cause, *_EVIDENCE)
+    cause = pl.format("{} {}: {}.", what(), word, answer.str.strip_chars_end("."))
+    return told(rows, "push_failed", cause, *EVIDENCE)
 
 
 def _unverified(sent: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.DataFrame:
-    """Accepted and not seen although the visibility lag is over, or found not to have landed, or nothing moved at all."""
+    """Accepted and not seen although the visibility lag is over, or found not to have landed, or nothing moved at all.
+
+    It cannot be seen where the number is still the one that was to be mended, or a judged look finds something else than the
+    push's target less what was sold since. A number that sales may yet explain says nothing, nor does the old one while a
+    cancellation since the push may have made it again: until the look is judged, or the order lag is over, too.
+    """
     lag = pl.duration(seconds=pl.col("visibility_lag_s").fill_null(0))
-    waits = pl.col("state").is_in([str(_S.ACCEPTED), str(_S.AMBIGUOUS)]) & (pl.coalesce("send_ended_at", "sent_at") + lag < now)
+    sent_at = pl.coalesce("send_ended_at", "sent_at")
+    waits = pl.col("state").is_in([str(_S.ACCEPTED), str(_S.AMBIGUOUS)]) & (sent_at + lag < now)
     lost = (pl.col("state") == _S.SUPERSEDED) & pl.col("sent_at").is_not_null()
-    seen = inputs.points.filter(pl.col("gap") == 0).select(*of_point(), kind=pl.lit(CorrectionKind.SET.value), seen=True)
+    shown = inputs.points.select(*of_point(), *_SHOWN, kind=pl.lit(CorrectionKind.SET.value))
+    aim = pl.col("target")
+    fits = (pl.col("base") == aim) & (pl.col("expected") == pl.col("reported"))
+    seen = ((pl.col("gap") == 0) | (pl.col("reported") == aim) | fits).fill_null(value=False)
+    told_of = pl.col("judged") | (sent_at + lag + pl.duration(seconds=pl.col("order_lag_s").fill_null(0)) < now)
+    other = ((pl.col("reported") == pl.col("shown")) & told_of) | (pl.col("judged") & (pl.col("unexplained") != 0))
     rows = (
-        sent.join(inputs.feeds.select("system", "visibility_lag_s"), on="system", how="left")
-        .join(seen, on=["kind", *of_point()], how="left")
-        .filter((waits & pl.col("seen").is_null()) | lost | _unmoved())
+        sent.join(inputs.feeds.select("system", "visibility_lag_s", "order_lag_s"), on="system", how="left")
+        .join(shown, on=["kind", *of_point()], how="left")
+        .filter((waits & ~seen & other.fill_null(value=True)) | lost | _unmoved())
     )
-    cause = pl.format("{} was accepted at {} and cannot be seen.", _what(), pl.col("sent_at").dt.strftime("%H:%M").fill_null("?"))
-    return told(rows, "push_unverified", cause, *_EVIDENCE, "visibility_lag_s")
+    when = pl.col("sent_at").dt.strftime("%-d %b %H:%M UTC").fill_null("?")
+    cause = pl.format("{} was accepted at {} and cannot be seen.", what(), when)
+    return told(rows, "push_unverified", cause, *EVIDENCE, "visibility_lag_s")
 
 
 def _mismatched(sent: pl.DataFrame) -> pl.DataFrame:
     rows = sent.filter((pl.col("state") == _S.MISMATCHED) & ~_unmoved())
     shows = pl.when(pl.col("read_back").is_null()).then(pl.lit("something else")).otherwise(pl.col("read_back").cast(pl.String()))
-    return told(rows, "push_mismatched", pl.format("{} was accepted, and the channel shows {}.", _what(), shows), *_EVIDENCE)
+    return told(rows, "push_mismatched", pl.format("{} was accepted, and the channel shows {}.", what(), shows), *EVIDENCE)
 
 
 def _unmoved() -> pl.Expr:
     """Mismatched, and the number is still the very one that was to be corrected: that push was lost, nobody wrote over it."""
     same = pl.col("read_back") == pl.col("from_qty")
     return (pl.col("state") == _S.MISMATCHED) & same.fill_null(value=False)
-
-
-def _what() -> pl.Expr:
-    to = pl.format("The correction of {} to {}", subject(), "target")
-    booking = pl.format("Booking {} of {}", "to_qty", subject())
-    return pl.when(pl.col("kind") == CorrectionKind.SET).then(to).otherwise(booking)

@@ -4,16 +4,19 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.domain.frames import FLIGHTS
+from invbi_pipeline.domain.frames import FLIGHTS, UNJUDGED, UTC, Schema, empty, fit
 from invbi_pipeline.domain.points.inputs import GRAIN
+from invbi_pipeline.domain.points.numbering import NUMBER, spread
 from invbi_pipeline.domain.words import Basis, CorrectionKind, CorrectionState
 
-__all__ = ["FLYING", "current", "flights", "kept", "ranked"]
+__all__ = ["FLYING", "flights", "kept", "own", "pushed", "ranked"]
 
 FLYING: Final = tuple(s.value for s in (CorrectionState.SENDING, CorrectionState.ACCEPTED, CorrectionState.AMBIGUOUS))
 
+_WINDOWS: Final[Schema] = {"pid": NUMBER, "window_from": UTC, "window_to": UTC}
 _TRIAL: Final = (
     "pid",
+    "there",
     "kept",
     "observed_at",
     "reach",
@@ -38,7 +41,7 @@ def flights(corrections: pl.DataFrame, systems: pl.DataFrame) -> pl.DataFrame:
     on subtracting its own open orders, so its candidate contains what the read behind the push contained.
     """
     gross = pl.col("basis") == Basis.GROSS.value
-    return (
+    open_sets = (
         corrections.filter(pl.col("state").is_in(FLYING) & (pl.col("kind") == CorrectionKind.SET.value))
         .join(systems.select("system", "basis"), on="system", how="left")
         .with_columns(sent_at=pl.coalesce("sent_at", "send_ended_at", "planned_at"))
@@ -47,8 +50,8 @@ def flights(corrections: pl.DataFrame, systems: pl.DataFrame) -> pl.DataFrame:
             withheld=pl.col("withheld").fill_null(0),
             known_units=pl.col("known_units").fill_null(0),
         )
-        .select(pl.col(name).cast(kind) for name, kind in FLIGHTS.items())
     )
+    return fit(open_sets, FLIGHTS)
 
 
 def ranked(flying: pl.DataFrame) -> pl.DataFrame:
@@ -58,46 +61,69 @@ def ranked(flying: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def current(points: pl.DataFrame, bases: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
-    """Return a trial for each live point's present number against each of its candidates.
+def own(points: pl.DataFrame, bases: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
+    """Return a trial for the present number of each point, in the order of the points: against its base.
 
-    A point without base and without flights is compared with its own number: that is what its first look makes of it.
+    A point without base and without flights is compared with its own number: that is what its first look makes of it. `there`
+    is false where there is nothing to compare: the point is not live, or has flights and no base; its `number` is null then.
     """
-    windows = flying.join(points.select("pid", "visibility"), on="pid").group_by("pid").agg(
+    flies = pl.col("pid").is_in(flying["pid"].unique().implode())
+    first = ~pl.col("known") & ~flies
+    windows = _windows(points, flying)
+    beside = points.hstack(bases.select("known", "base", "as_of", "blur_from", "blur_to", absolute_at="sent_at"))
+    return (
+        beside.hstack(spread(windows.drop("pid"), windows["pid"], points.height))
+        .with_columns(
+            there=pl.col("live") & (pl.col("known") | first),
+            kept=pl.lit(value=False),
+            reach=pl.col("reach") + GRAIN,
+            correction_id=pl.lit(""),
+            rank=pl.lit(0, pl.Int64),
+            number=pl.when("live").then(pl.when("known").then("base").when(first).then("seen")),
+            as_of=pl.when(first).then("observed_at").otherwise("as_of"),
+        )
+        .select(_TRIAL)
+    )
+
+
+def pushed(points: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
+    """Return a trial for the present number of each live point against each of its pushes in flight."""
+    looks = points[flying["pid"]].select("live", "observed_at", "fresh_from", "seen", reach=pl.col("reach") + GRAIN)
+    return (
+        flying.select("pid", "correction_id", "rank", as_of="contains_to", absolute_at="sent_at", number="target")
+        .hstack(looks)
+        .filter("live")
+        .join(_windows(points, flying), on="pid")
+        .with_columns(
+            there=pl.lit(value=True),
+            kept=pl.lit(value=False),
+            blur_from=pl.lit(None, UNJUDGED["blur_from"]),
+            blur_to=pl.lit(None, UNJUDGED["blur_to"]),
+        )
+        .select(_TRIAL)
+    )
+
+
+def _windows(points: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
+    """From the first send of a point's flights to the last visibility lag."""
+    if flying.is_empty():
+        return empty(_WINDOWS)
+    lags = flying.select("pid", "sent_at").hstack(points[flying["pid"]].select("visibility"))
+    return lags.group_by("pid").agg(
         window_from=pl.col("sent_at").min(), window_to=(pl.col("sent_at") + pl.col("visibility")).max()
-    )  # fmt: skip
-    looks = (
-        points.filter("live")
-        .select("pid", "observed_at", "fresh_from", "seen", reach=pl.col("reach") + GRAIN, kept=pl.lit(value=False))
-        .join(windows, on="pid", how="left")
     )
-    base = looks.join(
-        bases.select(
-            "pid", "as_of", "blur_from", "blur_to", absolute_at="sent_at", number="base",
-            correction_id=pl.lit(""), rank=pl.lit(0, pl.Int64),
-        ),
-        on="pid",
-    )  # fmt: skip
-    pushed = looks.join(
-        flying.select("pid", "correction_id", "rank", as_of="contains_to", absolute_at="sent_at", number="target"), on="pid"
-    )
-    known = pl.concat([bases.select("pid"), flying.select("pid")])
-    first = looks.join(known, on="pid", how="anti").with_columns(
-        correction_id=pl.lit(""), rank=pl.lit(0, pl.Int64), number="seen", as_of="observed_at"
-    )
-    return pl.concat([base, pushed, first], how="diagonal").select(_TRIAL)
 
 
 def kept(points: pl.DataFrame, unjudged: pl.DataFrame) -> pl.DataFrame:
     """Return a trial for each unjudged look that the order feed has caught up with, against what it was read against."""
-    return unjudged.join(points.filter("believed").select("pid", "complete_to", "read_lag"), on="pid").filter(
-        pl.col("complete_to") >= pl.col("reach")
-    ).select(
+    looks = unjudged.hstack(points[unjudged["pid"]].select("believed", "complete_to", "read_lag"))
+    return looks.filter("believed", pl.col("complete_to") >= pl.col("reach")).select(
         "pid",
+        pl.lit(value=True).alias("there"),
         pl.lit(value=True).alias("kept"),
         "observed_at",
         pl.col("reach") + GRAIN,
         (pl.col("observed_at") - pl.col("read_lag")).alias("fresh_from"),
         pl.col("raw").alias("seen"),
-        *_TRIAL[6:],
-    )  # fmt: skip
+        *_TRIAL[7:],
+    )

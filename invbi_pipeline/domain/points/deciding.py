@@ -3,6 +3,7 @@
 import polars as pl
 
 from invbi_pipeline.domain.points import withholding
+from invbi_pipeline.domain.points.numbering import spread
 from invbi_pipeline.domain.words import PointState
 
 __all__ = ["carry", "count_returns", "decide", "judged_now"]
@@ -11,7 +12,10 @@ _ZERO = pl.lit(0, pl.Int64)
 
 
 def carry(view: pl.DataFrame, bases: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """After the flights ended: what stays withheld, what is left of it, and what the number comes to by itself."""
+    """After the flights ended: what stays withheld, what is left of it, and what the number comes to by itself.
+
+    `view` and `bases` are of all points, here and below.
+    """
     flies = pl.col("newest").is_not_null() & pl.col("outcome").fill_null("still").eq("still")
     landed = pl.col("newest").is_not_null() & (pl.col("rank") > 0) & pl.col("move").is_in(["full", "candidate"])
     landed = landed.fill_null(value=False)
@@ -48,35 +52,33 @@ def carry(view: pl.DataFrame, bases: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
             )
         )
     )
-    spent = view.filter(~pl.col("flying") & (pl.col("withheld") == 0)).select("pid", spent=pl.lit(value=True))
-    bases = (
-        bases.join(spent, on="pid", how="left")
-        .with_columns(withheld=pl.when("spent").then(_ZERO).otherwise("withheld"))
-        .drop("spent")
-    )
+    spent = view.select(~pl.col("flying") & (pl.col("withheld") == 0)).to_series()
+    bases = bases.with_columns(withheld=pl.when(spent & bases["known"]).then(_ZERO).otherwise("withheld"))
     return view, bases
 
 
 def judged_now(view: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFrame:
-    """The present looks that are judged in this run, for `judging.step`."""
-    return view.filter("judged_now").join(bases.select("pid", push_at="sent_at"), on="pid", how="left").select(
-        "pid",
-        "push_at",
-        at="observed_at",
-        u="unexplained",
-        g=(pl.col("standing") - pl.col("offer")).fill_null(0),
-        since_base=pl.when(pl.col("known") | pl.col("new_listing")).then(
-            pl.coalesce("base_observed_at", "observed_at")
-        ),
-        superseded=pl.lit(value=False),
-    )  # fmt: skip
+    """The present looks that are judged in this run, for `judging.step`; null where none is."""
+    now = pl.col("judged_now")
+    since = pl.when(pl.col("known") | pl.col("new_listing")).then(pl.coalesce("base_observed_at", "observed_at"))
+    return view.select(
+        push_at=pl.when(now).then(bases["sent_at"]),
+        at=pl.when(now).then("observed_at"),
+        u=pl.when(now).then("unexplained"),
+        g=pl.when(now).then((pl.col("standing") - pl.col("offer")).fill_null(0)),
+        since_base=pl.when(now).then(since),
+        superseded=pl.when(now).then(pl.lit(value=False)),
+    )
 
 
 def decide(
     view: pl.DataFrame, looks: pl.DataFrame, bases: pl.DataFrame, taken: pl.DataFrame, caught_up: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add what is confirmed and found, the state, and what a push would send."""
-    now = looks.select("pid", "confirmed", "gap_looks", look_u="unexplained", look_since="since", look_first="first_at")
+    """Add what is confirmed and found, the state, and what a push would send.
+
+    Of some points: `taken` (looks that our own push took away) and `caught_up` (those judged now that had waited).
+    """
+    now = looks.select("confirmed", "gap_looks", look_since="since", look_first="first_at", look_gap="gap")
     away = taken.group_by("pid").agg(away=pl.col("units").last(), away_since=pl.col("since").last(), away_at=pl.col("at").last())
     kept = caught_up.select("pid", caught_up=pl.lit(value=True))
     u, pending = pl.col("unexplained"), pl.col("pending")
@@ -113,18 +115,16 @@ def decide(
     unapplied = pl.when(versions.fill_null(value=False) | (pl.col("confirmed") != 0)).then("base_certain").otherwise(_ZERO)
     # what lost pushes said of it stands while the next one is on its way and the number is still the same
     still_unmoved = (pl.col("seen") == pl.col("newest_shown")) & (pl.col("flying") | (pl.col("outcome") == "unmoved"))
+    # ... and after them for as long as it stays as far from what is known as it was at the last look
+    outlives = pl.col("compared") & pl.col("newest").is_null() & (pl.col("u") != 0) & (pl.col("u") == pl.col("looks_u"))
     # a push that lands late wipes the mark of a sale that nobody has seen yet, and a sale can make a lost push look landed:
     # no raise until the order feed is complete up to the look that read the last push back
     unsure = pl.col("unsure_to").is_not_null() & ~(pl.col("complete_to") >= pl.col("unsure_to")).fill_null(value=False)
     decided = (
-        view.join(now, on="pid", how="left")
-        .join(away, on="pid", how="left")
-        .join(kept, on="pid", how="left")
-        .join(
-            bases.select("pid", "why", "returns", "unsure_to", lost_now="lost"),
-            on="pid",
-            how="left",
-        )
+        view.hstack(now)
+        .hstack(spread(away.drop("pid"), away["pid"], view.height))
+        .hstack(spread(kept.drop("pid"), kept["pid"], view.height))
+        .hstack(bases.select("why", "returns", "unsure_to", lost_now="lost"))
         .with_columns(
             pl.col("confirmed", "gap_looks").fill_null(0),
             reported=pl.max_horizontal("seen", _ZERO),
@@ -137,6 +137,11 @@ def decide(
         .with_columns(
             pending=pl.col("offer") - pl.col("expected"),
             gap=pl.col("reported") - pl.col("offer"),
+        )
+        .with_columns(  # looks at a gap the other way say nothing of this one
+            gap_looks=pl.when((pl.col("look_gap").sign() == -pl.col("gap").sign()) & (pl.col("gap") != 0))
+            .then(_ZERO)
+            .otherwise("gap_looks")
         )
         .with_columns(
             state=pl.coalesce("fixed", settled_state),
@@ -158,6 +163,8 @@ def decide(
             .then(pl.col("lost_now").fill_null(0))
             .when(version_same & pl.col("compared"))
             .then(unapplied + pl.col("lost_now"))
+            .when(outlives)
+            .then("lost_now")
             .otherwise(_ZERO),
         )
         .with_columns(
@@ -186,18 +193,14 @@ def decide(
 def count_returns(bases: pl.DataFrame, view: pl.DataFrame, caught_up: pl.DataFrame) -> pl.DataFrame:
     """Count the verified pushes after which a judged look found the number changed by something unexplained."""
     late = caught_up.filter((pl.col("u") != 0) & ~pl.col("superseded")).select("pid", seen_at="at")
-    present = view.filter(pl.col("judged_now") & (pl.col("unexplained") != 0) & ~pl.col("flying")).select(
-        "pid", seen_at="observed_at"
-    )
-    foreign = pl.concat([late, present]).group_by("pid").agg(seen_at=pl.col("seen_at").max())
+    again = pl.col("judged_now") & (pl.col("unexplained") != 0) & ~pl.col("flying")
+    present = view.select("pid", seen_at=pl.when(again).then("observed_at"))
+    newest = pl.concat([late, present]).group_by("pid").agg(pl.col("seen_at").max()) if late.height else present
+    seen_at = spread(newest.select("seen_at"), newest["pid"], view.height).to_series()
     counts = (
-        (pl.col("sent_at") < pl.col("seen_at")) & (pl.col("returned_at").is_null() | (pl.col("sent_at") > pl.col("returned_at")))
+        (pl.col("sent_at") < seen_at) & (pl.col("returned_at").is_null() | (pl.col("sent_at") > pl.col("returned_at")))
     ).fill_null(value=False)
-    return (
-        bases.join(foreign, on="pid", how="left")
-        .with_columns(
-            returns=pl.when(counts).then(pl.col("returns") + 1).otherwise("returns"),
-            returned_at=pl.when(counts).then("sent_at").otherwise("returned_at"),
-        )
-        .drop("seen_at")
+    return bases.with_columns(
+        returns=pl.when(counts).then(pl.col("returns") + 1).otherwise("returns"),
+        returned_at=pl.when(counts).then("sent_at").otherwise("returned_at"),
     )

@@ -8,9 +8,10 @@ import polars as pl
 
 from invbi_pipeline.domain import frames
 from invbi_pipeline.domain.frames import POINT_KEY, empty
+from invbi_pipeline.domain.points.numbering import Numbering, spread, twice
 from invbi_pipeline.domain.words import Basis, FeedVerdict, Fulfilment, ListingStatus, PointState, Quantity
 
-__all__ = ["GRAIN", "POINT_EFFECTS", "MergeInputs", "MergeResult", "ready", "with_ids"]
+__all__ = ["GRAIN", "POINT_EFFECTS", "MergeInputs", "MergeResult", "ready"]
 
 GRAIN: Final = timedelta(seconds=1)  # platforms state their time in whole seconds (the HTTP Date header)
 
@@ -59,13 +60,8 @@ class MergeResult:
     broken_identity: pl.DataFrame
 
 
-def with_ids(frame: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """Return `frame` with the point's row number `pid`; rows of points that do not exist now are left out."""
-    return frame.join(ids.select("pid", *POINT_KEY), on=list(POINT_KEY), how="inner")
-
-
-def ready(inputs: MergeInputs) -> pl.DataFrame:
-    """Return one row a point, sorted by its key, with all that is known of it now.
+def ready(inputs: MergeInputs) -> tuple[pl.DataFrame, Numbering]:
+    """Return one row a point, in the order of its key, with all that is known of it now, and the numbers of the points.
 
     Beside the columns of the inputs: `pid` (row number), `quantity` (the platform's raw number), `seen` (that number net of
     the platform's own reservations), `reach` (the end of the read on the platform's clock), `fresh_from` (effects stamped
@@ -73,35 +69,21 @@ def ready(inputs: MergeInputs) -> pl.DataFrame:
     `live` (it can be compared with a base).
     """
     key = list(POINT_KEY)
-    observed = inputs.observations.sort("observed_at").unique(key, keep="last")
-    offers = inputs.offers.unique(key, keep="last").select(*key, "offer", _own_open(inputs.offers))
-    universe = pl.concat([observed.select(key), offers.select(key)]).unique().sort(key).with_row_index("pid")
-    skus = (
-        inputs.mappings.filter(pl.col("valid_to").is_null())
-        .sort("system", "listing_key", "sku")
-        .unique(["system", "listing_key"], keep="first", maintain_order=True)
-        .select("system", "listing_key", "sku")
-    )
-    listings = inputs.listings.unique(["system", "listing_key"], keep="last").select(
-        "system", "listing_key", "status", "fulfilment"
-    )
-    feeds = inputs.feeds.join(_without_orders(inputs.systems), on="system", how="left").select(
-        "system",
-        believed=pl.col("verdict") == FeedVerdict.BELIEVED.value,
-        complete_to=pl.coalesce(pl.col("stock_read_at") - pl.col("booked_after"), "orders_complete_to"),
-        read_lag=_seconds("read_lag_s"),
-        visibility=pl.max_horizontal(_seconds("visibility_lag_s"), pl.lit(GRAIN)),
-    )
-    basis = inputs.systems.select("system", "basis")
+    observed = inputs.observations.drop("batch_id", "changed_at", strict=False)
+    numbers = Numbering.of(key, observed, inputs.offers)
+    observed_of = numbers.number(observed)
+    if twice(observed_of):
+        observed = observed.sort("observed_at")  # the newest is the last
+        observed_of = numbers.number(observed)
+    offers = inputs.offers.select(*key, "offer", _own_open(inputs.offers))
+    every = numbers.keys()
     joined = (
-        universe.join(skus, on=["system", "listing_key"], how="left")
-        .join(listings, on=["system", "listing_key"], how="left")
-        .join(_counted(inputs.places, inputs.systems), on=["system", "location"], how="left")
-        .join(offers, on=key, how="left")
-        .join(observed.drop("batch_id", "changed_at", strict=False), on=key, how="left")
-        .join(feeds, on="system", how="left")
-        .join(basis, on="system", how="left")
-        .sort("pid")
+        every.with_row_index("pid")
+        .hstack(_of_listings(numbers, inputs))
+        .hstack(spread(offers.drop(key), numbers.number(offers), len(numbers)))
+        .hstack(spread(observed.drop(key), observed_of, len(numbers)))
+        .join(_counted(inputs.places, inputs.systems), on=["system", "location"], how="left", maintain_order="left")
+        .join(_of_systems(inputs), on="system", how="left", maintain_order="left")
     )
     known = (pl.col("qty_state") == Quantity.KNOWN.value) & pl.col("quantity").is_not_null()
     platform = pl.col("fulfilment") == Fulfilment.PLATFORM.value
@@ -142,7 +124,33 @@ def ready(inputs: MergeInputs) -> pl.DataFrame:
             & (pl.col("fixed").is_null() | pl.col("fixed").is_in([PointState.UNOFFERED.value, PointState.UNKNOWN.value])),
             offer_raw=pl.col("offer"),
         )
+    ), numbers
+
+
+def _of_listings(points: Numbering, inputs: MergeInputs) -> pl.DataFrame:
+    """Return sku, status and fulfilment of the listing of each point."""
+    listing = ("system", "listing_key")
+    numbers, of_points = points.beginnings(len(listing))
+    held = inputs.mappings.filter(pl.col("valid_to").is_null()).select(*listing, "sku")
+    number = numbers.number(held)
+    if twice(number):
+        held = held.with_columns(n=number).drop_nulls("n").group_by("n").agg(pl.col("sku").min())
+        number = held["n"]
+    skus = spread(held.select("sku"), number, len(numbers))
+    said = spread(inputs.listings.select("status", "fulfilment"), numbers.number(inputs.listings), len(numbers))
+    return skus.hstack(said)[of_points]
+
+
+def _of_systems(inputs: MergeInputs) -> pl.DataFrame:
+    """Return what is known of each system as a whole: system, believed, complete_to, read_lag, visibility, basis."""
+    feeds = inputs.feeds.join(_without_orders(inputs.systems), on="system", how="left").select(
+        "system",
+        believed=pl.col("verdict") == FeedVerdict.BELIEVED.value,
+        complete_to=pl.coalesce(pl.col("stock_read_at") - pl.col("booked_after"), "orders_complete_to"),
+        read_lag=_seconds("read_lag_s"),
+        visibility=pl.max_horizontal(_seconds("visibility_lag_s"), pl.lit(GRAIN)),
     )
+    return feeds.join(inputs.systems.select("system", "basis"), on="system", how="full", coalesce=True)
 
 
 def _counted(places: pl.DataFrame, systems: pl.DataFrame) -> pl.DataFrame:

@@ -5,10 +5,13 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.domain.frames import LOOKS
+from invbi_pipeline.domain.frames.schema import INT, UTC, Schema, empty
+from invbi_pipeline.domain.points.numbering import NUMBER
 
-__all__ = ["LOOK", "clear", "remember", "step", "taken"]
+__all__ = ["LOOK", "TAKEN", "clear", "remember", "step", "taken"]
 
 LOOK: Final = tuple(name for name in LOOKS if name not in ("system", "listing_key", "location"))  # beside `pid`
+TAKEN: Final[Schema] = {"pid": NUMBER, "units": INT, "since": UTC, "at": UTC}  # looks that something took away, or agreed late
 
 
 def _sign(name: str) -> pl.Expr:
@@ -16,13 +19,13 @@ def _sign(name: str) -> pl.Expr:
 
 
 def step(looks: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
-    """Return `looks` (`pid` and the columns of `LOOK`) after each of `judged` was added to its point.
+    """Return `looks` (the columns of `LOOK`) after each of `judged` was added to its point: rows of the same points in one order.
 
-    `judged`: `pid`, `at`, `u` (unexplained), `g` (gap), `since_base` (the last agreement before it; null: nothing was known
-    before it), `superseded` (the base has moved by agreement or push since, so that it says nothing of the present),
-    `push_at` (the platform's time of the last push that landed).
+    `judged` (all null where nothing was judged): `at`, `u` (unexplained), `g` (gap), `since_base` (the last agreement before
+    it; null: nothing was known before it), `superseded` (the base has moved by agreement or push since, so that it says nothing
+    of the present), `push_at` (the platform's time of the last push that landed).
     """
-    both = looks.join(judged, on="pid", how="full", coalesce=True)
+    both = looks.hstack(judged)
     is_judged = pl.col("at").is_not_null()
     # platforms state whole seconds: a push of the same second was planned from that look
     push_between = ((pl.col("push_at") >= pl.col("judged_at")) & (pl.col("push_at") <= pl.col("at"))).fill_null(value=False)
@@ -51,27 +54,28 @@ def step(looks: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
         "judged_at": pl.max_horizontal("judged_at", "at"),
     }
     counts = ["unexplained", "confirmed", "looks", "gap", "gap_looks"]
-    return both.select("pid", *(new[name].alias(name) for name in LOOK)).with_columns(pl.col(counts).fill_null(0).cast(pl.Int64))
+    return both.select(*(new[name].alias(name) for name in LOOK)).with_columns(pl.col(counts).fill_null(0).cast(pl.Int64))
 
 
 def taken(looks: pl.DataFrame, pushes: pl.DataFrame) -> pl.DataFrame:
     """Return the points whose second look our own push took away: `pid`, `units`, `since`, `at`.
 
-    `pushes`: `pid`, `push_at`. One judged look makes the finding there, never a raise.
+    `looks`: of all points; `pushes`: `pid`, `push_at` of some. One judged look makes the finding there, never a raise.
     """
+    if pushes.is_empty():
+        return empty(TAKEN)
     return (
-        looks.join(pushes, on="pid")
+        pushes.hstack(looks[pushes["pid"]])
         .filter((pl.col("looks") == 1) & (pl.col("push_at") >= pl.col("judged_at")))
         .select("pid", units="unexplained", since="since", at="first_at")
     )
 
 
-def clear(looks: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
-    """Return `looks` without the count of unexplained looks at the points (`pid`) whose base has moved."""
-    gone = pl.col("pid").is_in(moved["pid"].implode())
+def clear(looks: pl.DataFrame, moved: pl.Series) -> pl.DataFrame:
+    """Return `looks` without the count of unexplained looks where the base has `moved`."""
     zero = pl.lit(0, pl.Int64)
     return looks.with_columns(
-        pl.when(gone).then(zero).otherwise(pl.col(name)).alias(name) for name in ("unexplained", "confirmed", "looks")
+        pl.when(moved).then(zero).otherwise(pl.col(name)).alias(name) for name in ("unexplained", "confirmed", "looks")
     )
 
 

@@ -1,22 +1,24 @@
 """How flights end and bases move (design.md section 2, rules 4 and 7)."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
-from invbi_pipeline.domain.frames import BASES, POINT_KEY
+from invbi_pipeline.domain.frames import BASES, FLIGHT_ENDS, POINT_KEY, empty
 from invbi_pipeline.domain.points.inputs import GRAIN
+from invbi_pipeline.domain.points.judging import clear
 from invbi_pipeline.domain.words import PointState
 
-__all__ = ["accept", "contained", "flight_ends", "moved", "outcomes"]
+__all__ = ["Remembered", "accept", "contained", "flight_ends", "moved", "outcomes"]
 
 _FORGET_RETURNS = timedelta(days=1)  # a push that held this long says that no second writer is at work
 
 
-def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
-    """Return `chosen` with `outcome` of its newest flight and `move`: how the base moves at this look, or null.
+def outcomes(view: pl.DataFrame) -> pl.DataFrame:
+    """Return `view` with `outcome` of its newest flight and `move`: how the base moves at this look, or null (not compared).
 
-    `chosen`: one row a compared point: its candidate (as `effects.choose`), the newest flight (`newest`, its rank;
+    `view`: one row a point (`compared` or not): its candidate (as `effects.choose`), the newest flight (`newest`, its rank;
     `newest_at`, the platform's time of its send; `lost_at_look`: a judged look after its lag read another candidate),
     `looks_before`, `looks_previous_at`, `looks_at` (judged looks before this one), `complete`, `judged_now`, `judged`, `known`
     (it has a base), `offer`, `fitting` (how many candidates fit), `target` and `shown` of the candidate's flight.
@@ -45,7 +47,7 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     judged_late = pl.col("judged_now") | ((pl.col("looks_before") >= 1) & (pl.col("looks_at") > after + pl.col("visibility")))
     unmoved = pl.col("known") & judged_late & (pl.col("seen") == pl.col("newest_shown"))
     outcome = (
-        pl.when(~flying)
+        pl.when(~flying | ~pl.col("compared"))
         .then(None)
         .when(on_newest & fits & (late | proves) & (exact | (late & sure)))
         .then(pl.lit("verified"))
@@ -60,8 +62,10 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
     gap = pl.col("seen").clip(lower_bound=0) - pl.col("offer")
     blur_past = (pl.col("blur_to") <= pl.col("fresh_from")).fill_null(value=False)
     ended = pl.col("outcome").is_in(["not_landed", "mismatched"])
-    return chosen.with_columns(outcome=outcome).with_columns(
-        move=pl.when(~flying & ~pl.col("known"))
+    return view.with_columns(outcome=outcome).with_columns(
+        move=pl.when(~pl.col("compared"))
+        .then(None)
+        .when(~flying & ~pl.col("known"))
         .then(pl.lit("first"))
         .when((pl.col("outcome") == "verified") | (ended & exact))
         .then(pl.lit("full"))
@@ -78,6 +82,8 @@ def outcomes(chosen: pl.DataFrame) -> pl.DataFrame:
 
 def flight_ends(flying: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
     """Return each flight of `flying` (FLIGHTS with `pid`, `rank`) with what `settled` (see `outcomes`) says of it."""
+    if flying.is_empty():
+        return empty(FLIGHT_ENDS)
     newest = pl.col("rank") == pl.col("newest")
     older = pl.col("rank") < pl.col("newest")
     chosen = pl.col("chosen_rank")
@@ -96,9 +102,13 @@ def flight_ends(flying: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
         .then("outcome")
         .otherwise(pl.lit("still"))
     )
-    looked = settled.select("pid", "newest", "outcome", "observed_at", chosen_rank="rank", read_back="quantity")
+    compared = pl.col("compared")
+    looked = settled.select(
+        "newest", "outcome", "compared", chosen_rank="rank",
+        observed_at=pl.when(compared).then("observed_at"), read_back=pl.when(compared).then("quantity"),
+    )[flying["pid"]]  # fmt: skip
     return (
-        flying.join(looked, on="pid", how="left")
+        flying.hstack(looked)
         .with_columns(outcome=outcome)
         .select("correction_id", *POINT_KEY, "outcome", "read_back", "observed_at")
         .sort("correction_id")
@@ -106,10 +116,10 @@ def flight_ends(flying: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
 
 
 def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Return the new base (BASES with `pid`) of every point of `settled` whose `move` is not null.
+    """Return `bases` (BASES without its key, and `known`: it is one) after each whose `move` is not null has moved.
 
-    `settled` carries, of the candidate's flight: `target`, `flight_withheld`, `flight_until`, `flight_from`, `flight_to`,
-    `flight_units` (null for the base), and `new_listing`. `bases` with `pid`: the old ones.
+    `settled`: of all points, as `bases`. It carries, of the candidate's flight: `target`, `flight_withheld`, `flight_until`,
+    `flight_from`, `flight_to`, `flight_units` (null for the base), and `new_listing`.
     """
     move = pl.col("move")
     of_flight = pl.col("rank") > 0
@@ -129,13 +139,15 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         .then(pl.lit("flight_ended"))
         .otherwise(pl.lit("agreed"))
     )
-    old = bases.select("pid", *(pl.col(name).alias(f"old_{name}") for name in BASES if name not in POINT_KEY))
+    names = [name for name in BASES if name not in POINT_KEY]
+    both = settled.hstack(bases.select(pl.col(name).alias(f"old_{name}") for name in names))
     send_ends = pl.col("absolute_at") + pl.col("visibility")
     taken_at_look = first | converged
     blur_from = pl.when(landed).then("absolute_at").when(taken_at_look).then("fresh_from").otherwise("old_blur_from")
     blur_to = pl.when(landed).then(send_ends).when(taken_at_look).then(pl.col("reach") + GRAIN).otherwise("old_blur_to")
     verified = pl.col("outcome") == "verified"
-    lost = (pl.col("outcome") == "not_landed").fill_null(value=False).cast(pl.Int64)
+    lost = ((pl.col("outcome") == "not_landed") & pl.col("newest_accepted")).fill_null(value=False).cast(pl.Int64)
+    overwritten = landed & (pl.col("outcome") == "mismatched").fill_null(value=False)
     held = (
         (pl.col("unexplained") == 0)
         & (pl.col("old_sent_at") > pl.col("old_returned_at"))
@@ -165,27 +177,29 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         "known_to": carried("flight_to", "known_to"),
         "known_units": carried("flight_units", "known_units").fill_null(0),
         "returns": pl.when(held).then(0).otherwise(pl.col("old_returns").fill_null(0)),
-        "returned_at": pl.col("old_returned_at"),
+        # a push that was never verified says nothing of a second writer: it is counted no more
+        "returned_at": pl.when(overwritten).then("absolute_at").otherwise("old_returned_at"),
         "lost": pl.when(verified | (pl.col("seen") != pl.col("old_base")))
         .then(0)
         .otherwise(pl.col("old_lost").fill_null(0) + lost),
     }
-    joined = settled.filter(move.is_not_null()).join(old, on="pid", how="left")
-    fresh = joined.select("pid", *POINT_KEY, *(values[n].cast(BASES[n]).alias(n) for n in BASES if n not in POINT_KEY))
-    same = joined.select(
-        "pid", same=pl.all_horizontal(
-            values[n].cast(BASES[n]).eq_missing(pl.col(f"old_{n}")) for n in values if n not in ("why", "moved_at")
-        ) & pl.col("old_base").is_not_null(),
-    )  # fmt: skip
-    unchanged = same.filter("same").select("pid")
-    unmoved = settled.filter(pl.col("outcome") == "unmoved").select("pid", "in_flight")
-    return pl.concat(
-        [
-            fresh.join(unchanged, on="pid", how="anti"),
-            bases.join(unchanged, on="pid").select(fresh.columns),
-            bases.join(unmoved, on="pid").with_columns(pl.col("lost") + pl.col("in_flight")).select(fresh.columns),
-        ]
+    after = both.select(pl.when(move.is_not_null()).then(values[n].cast(BASES[n])).otherwise(f"old_{n}").alias(n) for n in names)
+    told = ("why", "moved_at")
+    same = pl.all_horizontal(pl.col(n).eq_missing(bases[n]) for n in names if n not in told) & bases["base"].is_not_null()
+    stays = after.select(same).to_series()
+    unmoved = pl.when(both["outcome"] == "unmoved").then(both["accepted"]).otherwise(0)
+    still_there = pl.when(_moved_on(both)).then(0).otherwise("lost")
+    return after.with_columns(
+        *(pl.when(stays).then(bases[n]).otherwise(n).alias(n) for n in told),
+        lost=still_there + unmoved,
+        known=bases["known"] | both["move"].is_not_null(),
     )
+
+
+def _moved_on(settled: pl.DataFrame) -> pl.Series:
+    """Say where a number that outlived pushes is, by now, another one that nothing explains: what was said of it is over."""
+    stands = pl.col("compared") & pl.col("newest").is_null() & pl.col("move").is_null()
+    return settled.select((stands & (pl.col("unexplained") != pl.col("looks_u"))).fill_null(value=False)).to_series()
 
 
 def contained(
@@ -193,47 +207,58 @@ def contained(
 ) -> pl.DataFrame:
     """Return the ids (CONTAINED with `pid`, without `look_at`) that the bases of `settled` contain beyond their `as_of`.
 
-    `new`: the moved bases; `rows`: the effects that mattered to each trial (`effects.open_rows`); `old`: the lists so far.
-    Once the order feed is complete up to the base's look the list is folded into `as_of`, so it never grows.
+    Of all points: `settled` and `new`, the bases after they moved. `rows`: the effects that mattered to each trial
+    (`effects.open_rows`); `old`: the lists so far; `effects`: all of them. Once the order feed is complete up to the base's
+    look the list is folded into `as_of`, so it never grows.
     """
-    replaced = settled.filter(pl.col("move").is_not_null() & ~((pl.col("move") == "candidate") & (pl.col("rank") == 0)))
-    stays = old.join(replaced.select("pid"), on="pid", how="anti")
-    full = settled.filter(pl.col("move") == "full").select("pid", "tid", "observed_at", "base_observed_at")
-    full = full.join(new.select("pid", "as_of", "blur_from"), on="pid")
-    newer = full.filter((pl.col("observed_at") > pl.col("base_observed_at")) & pl.col("blur_from").is_not_null())
+    if old.is_empty() and effects.is_empty():
+        return old.select("pid", "effect_id", "contained")
+    replaced = pl.col("move").is_not_null() & ~((pl.col("move") == "candidate") & (pl.col("rank") == 0))
+    facts = settled.select(
+        "move", "base_observed_at", look="observed_at", compared_as="tid", replaced=replaced.fill_null(value=False)
+    ).hstack(new.select("as_of", "blur_from"))
+
+    def of_full(some: pl.DataFrame) -> pl.DataFrame:
+        return some.hstack(facts[some["pid"]]).filter(pl.col("move") == "full")
+
+    stays = old.hstack(facts.select("replaced")[old["pid"]]).filter(~pl.col("replaced"))
     at = pl.col("stamped_at")
-    added = (
-        rows.filter(pl.col("open") & pl.col("before"))
-        .join(full.select("tid", "as_of", "blur_from"), on="tid")
-        .filter(at > pl.col("as_of"))
-        .select("pid", "effect_id")
+    added = of_full(rows.filter(pl.col("open") & pl.col("before"))).filter(
+        pl.col("tid") == pl.col("compared_as"), at > pl.col("as_of")
     )
-    again = old.select("pid", "effect_id").join(full.select("pid", "as_of", "blur_from", "observed_at"), on="pid")
-    again = again.join(effects.select("pid", "effect_id", "stamped_at"), on=["pid", "effect_id"])
+    again = of_full(old.select("pid", "effect_id")).join(
+        effects.select("pid", "effect_id", "stamped_at"), on=["pid", "effect_id"]
+    )  # fmt: skip
     doubted = pl.min_horizontal("as_of", "blur_from")
-    again = again.filter((at > doubted) & (at <= pl.col("observed_at"))).select("pid", "effect_id")
-    blurred = effects.join(newer, on="pid").filter((at > pl.col("blur_from")) & (at <= pl.col("observed_at")))
-    return pl.concat(
-        [
-            stays.select("pid", "effect_id", "contained"),
-            pl.concat([added, again, blurred.select("pid", "effect_id")]).unique().with_columns(contained=pl.lit(value=True)),
-        ]
+    again = again.filter((at > doubted) & (at <= pl.col("look")))
+    blurred = of_full(effects.select("pid", "effect_id", "stamped_at")).filter(
+        pl.col("look") > pl.col("base_observed_at"), at > pl.col("blur_from"), at <= pl.col("look")
     )
+    every = pl.concat([frame.select("pid", "effect_id") for frame in (added, again, blurred)]).unique()
+    return pl.concat([stays.select("pid", "effect_id", "contained"), every.with_columns(contained=pl.lit(value=True))])
 
 
-def accept(bases: pl.DataFrame, contained_ids: pl.DataFrame, points: pl.DataFrame, keys: pl.DataFrame, now: datetime) -> tuple[
-    pl.DataFrame, pl.DataFrame
-]:  # fmt: skip
-    """Return `bases` and CONTAINED after a person accepted the number shown at the points of `keys` (POINT_KEY).
+class Remembered(NamedTuple):
+    """What one merge remembers for the next: BASES, CONTAINED, LOOKS, UNJUDGED."""
 
-    Their base is the number reported in `points` (POINTS), containing all that the platform stamped up to that read.
+    bases: pl.DataFrame
+    contained: pl.DataFrame
+    looks: pl.DataFrame
+    unjudged: pl.DataFrame
+
+
+def accept(old: Remembered, points: pl.DataFrame, keys: pl.DataFrame, now: datetime) -> Remembered:
+    """Return what is remembered after a person accepted the number shown at the points of `keys` (POINT_KEY).
+
+    Their base is the number that `points` (POINTS) shows, raw where it is below 0, containing all that the platform stamped up to
+    that read. What was unexplained is so no more: no look before it counts. Points that are never compared stay as they are.
     """
     key = list(POINT_KEY)
     fixed = [PointState.UNMAPPED.value, PointState.COUNTED.value, PointState.UNTRACKED.value, PointState.UNKNOWN.value]
     chosen = points.join(keys.select(key), on=key, how="semi").filter(pl.col("raw").is_not_null() & ~pl.col("state").is_in(fixed))
-    fresh = chosen.join(bases.select(*key, "returned_at", "sent_at", "unsure_to"), on=key, how="left").select(
+    fresh = chosen.join(old.bases.select(*key, "returned_at", "sent_at", "unsure_to"), on=key, how="left").select(
         *key,
-        pl.col("reported").alias("base"),
+        pl.min_horizontal("raw", "reported").alias("base"),  # of a gross platform the raw number holds its reserved units too
         "version",
         pl.col("observed_at").alias("as_of"),
         pl.lit("accepted").alias("why"),
@@ -248,6 +273,8 @@ def accept(bases: pl.DataFrame, contained_ids: pl.DataFrame, points: pl.DataFram
         "returned_at",
         pl.lit(0, pl.Int64).alias("lost"),
     )
-    others = bases.join(fresh, on=key, how="anti")
-    lists = contained_ids.join(fresh, on=key, how="anti", nulls_equal=True)
-    return pl.concat([others, fresh.select(bases.columns)]).sort(key), lists
+    others, theirs = old.looks.join(fresh, on=key, how="anti"), old.looks.join(fresh, on=key, how="semi")
+    looks = pl.concat([others, clear(theirs, pl.repeat(value=True, n=theirs.height, eager=True))]).sort(key)
+    bases = pl.concat([old.bases.join(fresh, on=key, how="anti"), fresh.select(old.bases.columns)]).sort(key)
+    contained_ids, unjudged = (rows.join(fresh, on=key, how="anti") for rows in (old.contained, old.unjudged))
+    return Remembered(bases, contained_ids, looks, unjudged)

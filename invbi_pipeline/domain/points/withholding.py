@@ -5,15 +5,23 @@ push ended: only such an effect can be the one whose mark that read bore. (One s
 offer by itself; were it taken for the withheld one, the unseen sale could be sold twice.)
 """
 
+from typing import Final
+
 import polars as pl
 
+from invbi_pipeline.domain.frames.schema import INT, UTC, Schema, empty
+from invbi_pipeline.domain.points.numbering import NUMBER
 from invbi_pipeline.domain.words import Basis
 
 __all__ = ["known_sums", "remaining", "values"]
 
+_REMAINING: Final[Schema] = {"pid": NUMBER, "rank": INT, "remaining": INT, "until": UTC, "known_from": UTC}
+
 
 def known_sums(windows: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
     """Return `windows` (`wid`, `pid`, `known_from`, `known_to`) with `sum_now`: units of the known effects stamped within."""
+    if windows.is_empty() or effects.is_empty():
+        return windows.with_columns(sum_now=pl.lit(0, pl.Int64))
     at = pl.col("stamped_at")
     sums = (
         effects.lazy()
@@ -28,24 +36,28 @@ def known_sums(windows: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
 
 
 def remaining(bases: pl.DataFrame, flying: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
-    """Return, for the base (rank 0) and each flight that withheld units, how many are not yet explained.
+    """Return, for the base (rank 0; `bases` of all points) and each flight that withheld units, how many are not yet explained.
 
     Columns: `pid`, `rank`, `remaining`, `until`, `known_from`.
     """
     columns = ("pid", "withheld", "known_from", "known_to", "known_units")
     holders = pl.concat(
         [
-            bases.select(*columns, pl.lit(0, pl.Int64).alias("rank"), pl.col("withheld_until").alias("until")),
-            flying.select(*columns, "rank", pl.col("sent_at").alias("until")),
+            bases.with_row_index("pid")
+            .filter(pl.col("withheld") > 0)
+            .select(*columns, pl.lit(0, pl.Int64).alias("rank"), pl.col("withheld_until").alias("until")),
+            flying.filter(pl.col("withheld") > 0).select(*columns, "rank", pl.col("sent_at").alias("until")),
         ]
-    ).filter(pl.col("withheld") > 0)
+    )
+    if holders.is_empty():
+        return empty(_REMAINING)
     arrived = pl.col("sum_now") - pl.col("known_units")
     return (
         known_sums(holders.with_row_index("wid"), effects)
         .with_columns(
             remaining=pl.min_horizontal(pl.max_horizontal(pl.col("withheld") + arrived, pl.lit(0, pl.Int64)), pl.col("withheld"))
         )
-        .select("pid", "rank", "remaining", "until", "known_from")
+        .select(*_REMAINING)
     )
 
 

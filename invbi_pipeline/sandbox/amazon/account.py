@@ -115,6 +115,7 @@ class AmazonAccount:
         for line in made:
             self._store.move(line.sku, -line.ordered)
             self._store.reserve(line.sku, line.ordered)
+        self._store.order_changed(order)
         return order.id
 
     def pay(self, order_id: str) -> None:
@@ -122,6 +123,7 @@ class AmazonAccount:
         order = self._store.orders[order_id]
         if not order.now.paid:
             order.change(self._store.times.now(), paid=True)
+            self._store.order_changed(order)
 
     def fulfil(self, order_id: str, quantities: Mapping[str, int] | None = None, location_key: str = "") -> None:
         """Ship all that is open, or these {listing_key: units}, in one package."""
@@ -134,6 +136,7 @@ class AmazonAccount:
         order.change(now, paid=True, fulfilled=fulfilled, packages=(*order.now.packages, package))
         for line in order.lines:
             self._store.reserve(line.sku, -units.get(line.item_id, 0))
+        self._store.order_changed(order)
 
     def cancel(self, order_id: str, restock: bool = True) -> None:
         """Cancel what is not shipped; Amazon puts the units back on offer whatever is said of a restock."""
@@ -230,10 +233,11 @@ class AmazonAccount:
         return None if quantity is None else max(0, quantity)
 
     def on_webhook(self, deliver: Callable[[str, Mapping[str, str], bytes], None]) -> None:
-        """Amazon sends notifications to queues, never over HTTP: nothing is ever delivered."""
+        """Take the delivering function. Amazon writes to queues, never over HTTP: the address is a queue's ARN."""
+        self._store.notifications.deliver = deliver
 
     def tick(self) -> None:
-        """Process the feeds, write the reports and apply the quantities that have come due."""
+        """Process the feeds, write the reports, apply the quantities and write the notifications that have come due."""
         self._face.settle()
 
     def _set(self, listing: Listing, quantity: int | None) -> None:
@@ -243,6 +247,7 @@ class AmazonAccount:
         else:
             listing.fulfillable = quantity
         listing.record(self._store.times.now())
+        self._store.notifications.quantity_changed(listing, self._store.marketplace.id)
 
     def _cancel_units(self, order: Order, units: Mapping[str, int]) -> None:
         if not units:
@@ -254,6 +259,7 @@ class AmazonAccount:
             if dropped:
                 self._store.move(line.sku, dropped)
                 self._store.reserve(line.sku, -dropped)
+        self._store.order_changed(order)
 
     def _relist(self, old: Listing, sku: str) -> None:
         spec = ItemSpec(

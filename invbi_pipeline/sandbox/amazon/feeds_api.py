@@ -133,6 +133,7 @@ class FeedsApi:
         header = {"sellerId": self._store.seller_id, "version": "2.0", "feedId": feed.id}
         report = json.dumps({"header": header, "issues": issues, "summary": summary}).encode()
         feed.result = self._documents.make("result", "application/json", gzip.compress(report, mtime=0), gzip=True)
+        self._store.notifications.feed_finished(feed.id, LISTINGS_FEED, self._status(feed), feed.result.id)
 
     def _status(self, feed: _Feed) -> str:
         if feed.cancelled:

@@ -15,6 +15,7 @@ from invbi_pipeline.sandbox.amazon.feeds_api import FeedsApi
 from invbi_pipeline.sandbox.amazon.inventory_api import InventoryApi
 from invbi_pipeline.sandbox.amazon.listings_api import ListingsApi
 from invbi_pipeline.sandbox.amazon.lwa import Login
+from invbi_pipeline.sandbox.amazon.notifications_api import GRANTLESS, NotificationsApi
 from invbi_pipeline.sandbox.amazon.orders_api import OrdersApi
 from invbi_pipeline.sandbox.amazon.params import Params
 from invbi_pipeline.sandbox.amazon.refusals import AmazonRefusal, bad_input, not_found, wire_answer
@@ -51,18 +52,20 @@ def amazon_face(store: Store, login: Login) -> Face:
     plans, documents = UsagePlans(store.clock, store.wire), Documents(store)
     feeds, reports = FeedsApi(store, documents, plans), ReportsApi(store, documents)
     listings, inventory, orders = ListingsApi(store), InventoryApi(store), OrdersApi(store)
+    hooks = NotificationsApi(store.notifications)
 
     def settle() -> None:
         feeds.settle()
         store.settle()
         reports.settle()
+        store.notifications.flush()
 
     def route(operation: str, method: str, path: str, handle: Handle, status: int = 200) -> Route:
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
             headers = {"x-amzn-RequestId": f"{store.rng.getrandbits(128):032x}"}
             try:
-                login.check(request.headers.get("x-amz-access-token"))
+                login.check(request.headers.get("x-amz-access-token"), grantless=operation in GRANTLESS)
                 headers |= plans.header(operation)
                 if operation != "createFeed":  # whose one feed type has a throttle of its own
                     plans.take(operation)
@@ -87,7 +90,7 @@ def amazon_face(store: Store, login: Login) -> Face:
         return documents.fetch(key)
 
     item, order = "/listings/2021-08-01/items/{seller}", "/orders/2026-01-01/orders"
-    feed, report = "/feeds/2021-06-30", "/reports/2021-06-30"
+    feed, report, told = "/feeds/2021-06-30", "/reports/2021-06-30", "/notifications/v1"
     routes = [
         Route("/auth/o2/token", token, methods=["POST"]),
         Route("/documents/{key}", document, methods=["GET", "PUT"]),
@@ -111,6 +114,14 @@ def amazon_face(store: Store, login: Login) -> Face:
         route("getReports", "GET", report + "/reports", lambda c: reports.list(c.params)),
         route("getReport", "GET", report + "/reports/{id}", lambda c: reports.get(c.path["id"])),
         route("cancelReport", "DELETE", report + "/reports/{id}", lambda c: reports.cancel(c.path["id"])),
+        route("getDestinations", "GET", told + "/destinations", lambda _: hooks.destinations()),
+        route("createDestination", "POST", told + "/destinations", lambda c: hooks.create_destination(c.body)),
+        route("getSubscription", "GET", told + "/subscriptions/{type}", lambda c: hooks.get(c.path["type"], c.params)),
+        route("createSubscription", "POST", told + "/subscriptions/{type}", lambda c: hooks.create(c.path["type"], c.body)),
+        route(
+            *("deleteSubscriptionById", "DELETE", told + "/subscriptions/{type}/{id}"),
+            lambda c: hooks.delete(c.path["type"], c.path["id"]),
+        ),
         route("getReportDocument", "GET", report + "/documents/{id}", lambda c: reports.get_document(c.path["id"])),
     ]
     wire = Middleware(WireMiddleware, wire=store.wire, clock=store.clock, errors=wire_answer, exempt=_exempt)

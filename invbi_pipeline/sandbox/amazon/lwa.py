@@ -13,6 +13,7 @@ from invbi_pipeline.sandbox.contract import Wire, WorldClock
 __all__ = ["Login"]
 
 LIFETIME_S = 3600
+NOTIFICATIONS = "sellingpartnerapi::notifications"  # the scope of grantless operations on notifications
 
 
 class Login:
@@ -23,31 +24,33 @@ class Login:
         self._rng = rng
         self._wire = wire
         self._secrets = secrets
-        self._tokens: dict[str, datetime] = {}
+        self._tokens: dict[str, tuple[datetime, bool]] = {}  # when it ends, and whether it is the application's own
 
     def token(self, form: bytes) -> Response:
         """Answer POST /auth/o2/token."""
         given = {name: values[0] for name, values in parse_qs(form.decode("utf-8", "replace")).items()}
         grant = given.get("grant_type")
-        if grant != "refresh_token":
+        own = grant == "client_credentials" and given.get("scope") == NOTIFICATIONS
+        if grant != "refresh_token" and not own:
             return _refused(400, "unsupported_grant_type" if grant else "invalid_request", "The grant type is not supported.")
         if self._wire.refuse or any(given.get(name) != self._secrets.get(name) for name in ("client_id", "client_secret")):
             return _refused(401, "invalid_client", "Client authentication failed")
-        if given.get("refresh_token") != self._secrets.get("refresh_token"):
+        if not own and given.get("refresh_token") != self._secrets.get("refresh_token"):
             return _refused(400, "invalid_grant", "The request has an invalid grant parameter : refresh_token")
         token = f"Atza|{self._rng.getrandbits(256):064x}"
         now = self._clock.now()
-        self._tokens = {each: ends for each, ends in self._tokens.items() if ends > now}
-        self._tokens[token] = now + timedelta(seconds=LIFETIME_S)
+        self._tokens = {each: (ends, whose) for each, (ends, whose) in self._tokens.items() if ends > now}
+        self._tokens[token] = now + timedelta(seconds=LIFETIME_S), own
         content = {"access_token": token, "token_type": "bearer", "expires_in": LIFETIME_S}
-        return JSONResponse({**content, "refresh_token": given["refresh_token"]}, headers={"cache-control": "no-store"})
+        more = {} if own else {"refresh_token": given["refresh_token"]}
+        return JSONResponse({**content, **more}, headers={"cache-control": "no-store"})
 
-    def check(self, token: str | None) -> None:
-        """Raise `AmazonRefusal` (403) unless this is a token that still lives."""
+    def check(self, token: str | None, *, grantless: bool = False) -> None:
+        """Raise `AmazonRefusal` (403) unless this is a token that still lives, a seller's or (`grantless`) the application's."""
         if not token:
             raise unauthorized("Access token is missing in the request header.")
-        ends = self._tokens.get(token)
-        if self._wire.refuse or ends is None:
+        ends, own = self._tokens.get(token, (None, False))
+        if self._wire.refuse or ends is None or own is not grantless:
             raise unauthorized("The access token you provided is revoked, malformed or invalid.")
         if ends <= self._clock.now():
             raise unauthorized("The access token you provided has expired.")

@@ -7,6 +7,7 @@ from zlib import crc32
 
 from invbi_pipeline.domain.words import ListingStatus
 from invbi_pipeline.sandbox.amazon.listings import MERCHANT, Listing, PendingQuantity
+from invbi_pipeline.sandbox.amazon.notifications import Notifications
 from invbi_pipeline.sandbox.amazon.orders import Order, Version
 from invbi_pipeline.sandbox.amazon.times import Times
 from invbi_pipeline.sandbox.contract import Wire, WorldClock
@@ -63,6 +64,7 @@ class Store:
         self.orders: dict[str, Order] = {}
         self.conversions: list[tuple[str, datetime]] = []  # platform-fulfilled listings that a write made the merchant's
         self.lead_time_resets: list[tuple[str, datetime]] = []  # a replace that lost the handling time
+        self.notifications = Notifications(self.times, rng, wire, seller_id)
         self._unsettled: set[str] = set()
 
     def new_id(self, digits: int) -> str:
@@ -88,6 +90,11 @@ class Store:
         self.settle()
         if sku not in self.wire.frozen:
             listing.move(units, now)
+            self.notifications.quantity_changed(listing, self.marketplace.id)
+
+    def order_changed(self, order: Order) -> None:
+        """Let those who subscribed know of an order's newest version."""
+        self.notifications.order_changed(order, self.marketplace.id)
 
     def reserve(self, sku: str, units: int) -> None:
         """Set units of platform-fulfilled stock aside for an order, or (negative) let them go."""
@@ -98,10 +105,8 @@ class Store:
 
     def accept(self, listing: Listing, pending: PendingQuantity) -> None:
         """Take an accepted quantity: it is applied when it is due, unless the wire loses it."""
-        if listing.sku in self.wire.swallow_writes:
-            self.wire.swallow_writes.discard(listing.sku)
-            return
-        if listing.sku in self.wire.frozen:
+        self.wire.taken[listing.sku] = self.times.now()
+        if self.wire.loses(listing.sku) or listing.sku in self.wire.frozen:
             return
         listing.pending.append(pending)
         self._unsettled.add(listing.sku)
@@ -118,6 +123,8 @@ class Store:
                 self.conversions.append((sku, applied[0].due))
             if applied and lead_time is not None and listing.lead_time_days is None:
                 self.lead_time_resets.append((sku, applied[-1].due))
+            if applied:
+                self.notifications.quantity_changed(listing, self.marketplace.id)
             if not listing.pending:
                 self._unsettled.discard(sku)
 
@@ -141,7 +148,8 @@ class Store:
     def updated(self, listing: Listing) -> datetime:
         """Return when a listing changed last, as far as reads know."""
         stale = self.wire.stale_since
-        return listing.updated_at if stale is None else min(listing.updated_at, stale)
+        changed_at = max(listing.updated_at, self.wire.renumbered_at or listing.updated_at)
+        return changed_at if stale is None else min(changed_at, stale)
 
     def readable(self, order: Order) -> Version | None:
         """Return an order as it stood when the feed last caught up; None: the feed has not heard of it."""

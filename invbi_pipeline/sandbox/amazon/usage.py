@@ -5,7 +5,7 @@ own instead of createFeed's: 5 submissions in 5 minutes (developer-docs.amazon.c
 """
 
 from invbi_pipeline.sandbox.amazon.refusals import AmazonRefusal
-from invbi_pipeline.sandbox.contract import Wire, WorldClock
+from invbi_pipeline.sandbox.contract import UNLIMITED, Wire, WorldClock
 from invbi_pipeline.sandbox.wire import Bucket
 
 __all__ = ["USAGE", "UsagePlans"]
@@ -30,6 +30,11 @@ USAGE: dict[str, tuple[float, float]] = {
     "searchOrders": (0.0056, 20),
     "getOrder": (0.5, 30),
     "getMarketplaceParticipations": (0.016, 15),
+    "getDestinations": (1, 5),
+    "createDestination": (1, 5),
+    "getSubscription": (1, 5),
+    "createSubscription": (1, 5),
+    "deleteSubscriptionById": (1, 5),
     LISTINGS_FEED: (5 / 300, 5),
 }
 
@@ -48,4 +53,5 @@ class UsagePlans:
 
     def header(self, operation: str) -> dict[str, str]:
         """Return the header that states the operation's rate."""
-        return {"x-amzn-RateLimit-Limit": str(float(USAGE[operation][0]))}
+        rate = USAGE[operation][0] if self._wire.enforce_limits else UNLIMITED
+        return {"x-amzn-RateLimit-Limit": str(float(rate))}

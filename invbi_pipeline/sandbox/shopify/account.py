@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from invbi_pipeline.domain.words import ListingStatus, MovementKind
+from invbi_pipeline.domain.words import ListingStatus, MovementKind, ReturnState
 from invbi_pipeline.sandbox.contract import ItemSpec, Line, Moved, Wire, WorldClock
 from invbi_pipeline.sandbox.shopify.catalogue import Location
 from invbi_pipeline.sandbox.shopify.face import Face
@@ -25,6 +25,14 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         MovementKind.RETURN: "restock",
         MovementKind.COUNT: "cycle_count_available",
         MovementKind.ADJUSTMENT: "correction",
+    }
+)
+_DISPOSITIONS: Mapping[ReturnState, str] = MappingProxyType(
+    {
+        ReturnState.RECEIVED: "PROCESSING_REQUIRED",
+        ReturnState.RESTOCKED: "RESTOCKED",
+        ReturnState.WRITTEN_OFF: "NOT_RESTOCKED",
+        ReturnState.MISSING: "MISSING",
     }
 )
 _STATUSES: Mapping[str, str] = MappingProxyType({ListingStatus.ACTIVE: "ACTIVE", ListingStatus.INACTIVE: "DRAFT"})
@@ -102,6 +110,15 @@ class ShopifyAccount:
         item = self._shop.item(listing_key)
         return str(self._office.counter.refund(self._order(order_id), item, quantity, shelf).id)
 
+    def take_back(
+        self, order_id: str, listing_key: str, quantity: int, location_key: str, state: ReturnState, *, damaged: bool = False
+    ) -> str:
+        """Money back by way of a return, whose reason says whether the goods are defective; return the refund's id."""
+        order, item = self._order(order_id), self._shop.item(listing_key)
+        reason = "DEFECTIVE" if damaged else "UNWANTED"
+        place = self._location(location_key)
+        return str(self._office.counter.take_back(order, item, quantity, place, _DISPOSITIONS[state], reason).id)
+
     def adjust(self, listing_key: str, location_key: str, delta: int, reason: str, reference: str = "") -> str:
         """Move `available` (and with it on_hand) by delta; return the adjustment group's id."""
         level = self._shop.shelves.connect(self._shop.item(listing_key), self._location(location_key))
@@ -167,6 +184,9 @@ class ShopifyAccount:
     def on_webhook(self, deliver: Callable[[str, Mapping[str, str], bytes], None]) -> None:
         """Take the delivering function; one that raises ConnectionError is asked again later, at `tick`."""
         self._office.hooks.deliver = deliver
+
+    def tells_somebody(self) -> bool:
+        return bool(self._office.hooks.subscriptions)
 
     def tick(self) -> None:
         self._office.tick()

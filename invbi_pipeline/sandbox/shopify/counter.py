@@ -11,6 +11,7 @@ from invbi_pipeline.sandbox.contract import Line
 from invbi_pipeline.sandbox.shopify.catalogue import Item, Location
 from invbi_pipeline.sandbox.shopify.orders import (
     Agreement,
+    Disposition,
     Fulfilment,
     FulfilmentLine,
     FulfilmentOrder,
@@ -19,6 +20,9 @@ from invbi_pipeline.sandbox.shopify.orders import (
     OrderLine,
     Refund,
     RefundLine,
+    Return,
+    ReturnLine,
+    ReverseOrder,
     Sale,
 )
 from invbi_pipeline.sandbox.shopify.shop import Shop
@@ -111,7 +115,7 @@ class Counter:
             sales = [Sale(self._shop.next_id(), "RETURN", line.line, -units) for _, line, units in taken]
             order.agreements.append(Agreement(order, self._shop.next_id(), "OrderEditAgreement", self._shop.now(), sales))
             self._shop.happened("refunds/create", refund)
-        self._shop.happened("orders/edited", order)
+        self._shop.happened("orders/edited", order.agreements[-1])
         self._done(order)
 
     def refund(self, order: Order, item: Item, quantity: int, restock_to: Location | None) -> Refund:
@@ -135,6 +139,24 @@ class Counter:
         order.refunds.append(refund)
         order.agreements.append(Agreement(order, self._shop.next_id(), "RefundAgreement", refund.created_at, sales, refund))
         self._shop.happened("refunds/create", refund)
+        self._done(order)
+        return refund
+
+    def take_back(self, order: Order, item: Item, quantity: int, location: Location, disposition: str, reason: str) -> Refund:
+        """As `refund`, by way of a return: the goods lie at a location, and a disposition says what became of them."""
+        refund = self.refund(order, item, quantity, location if disposition == "RESTOCKED" else None)
+        shop, now = self._shop, self._shop.now()
+        left, lines = quantity, list[ReturnLine]()
+        for shipped in (part for fulfilment in order.fulfilments for part in fulfilment.lines if part.line.item is item):
+            units = min(left, shipped.quantity)
+            if units > 0:
+                left -= units
+                done = Disposition(shop.next_id(), disposition, units, location, now)
+                lines.append(ReturnLine(shop.next_id(), shipped, units, reason, [done]))
+        back = Return(order, shop.next_id(), now, lines)
+        back.reverse.append(ReverseOrder(shop.next_id(), order, lines))
+        order.returns.append(back)
+        self._shop.happened("returns/approve", back)
         self._done(order)
         return refund
 

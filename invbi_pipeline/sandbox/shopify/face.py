@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from invbi_pipeline.sandbox.contract import UNLIMITED
 from invbi_pipeline.sandbox.shopify.context import Context
 from invbi_pipeline.sandbox.shopify.cost import MAX_QUERY_COST, Pricing
 from invbi_pipeline.sandbox.shopify.executor import execute, the_schema
@@ -142,7 +143,7 @@ class Face:
         status = {
             "maximumAvailable": self._points.burst,
             "currentlyAvailable": int(self._points.available()),
-            "restoreRate": self._points.rate,
+            "restoreRate": self._points.rate if self._shop.wire.enforce_limits else UNLIMITED,
         }
         return {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status}
 

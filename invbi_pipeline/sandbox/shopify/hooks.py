@@ -1,8 +1,8 @@
 """Webhook subscriptions and deliveries, signed as Shopify signs them.
 
 X-Shopify-Hmac-Sha256 is base64(HMAC-SHA256(client secret, raw body)); the other headers are not signed. A delivery that
-fails is tried again up to 8 times within 4 hours with the same body, then dropped
-(https://shopify.dev/docs/apps/build/webhooks/verify-deliveries).
+fails is tried again up to 8 times within 4 hours with the same body, then dropped; a subscription whose deliveries failed all
+that time is deleted (https://shopify.dev/docs/apps/build/webhooks/verify-deliveries, .../troubleshooting-webhooks).
 """
 
 import base64
@@ -31,18 +31,22 @@ API_VERSION = "2026-07"
 _RETRIES_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 3, 8, 20, 45, 90, 150, 240))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Subscription:
     id: int
     topic: str  # as the API's enum: ORDERS_CREATE
     uri: str
     format: str
     created_at: datetime
+    updated_at: datetime
     include_fields: tuple[str, ...] = ()
+    filter: str = ""
+    taken_at: datetime | None = None  # the world's time of the last delivery that somebody took
 
 
 @dataclass(slots=True)
 class _Delivery:
+    subscription: int
     address: str
     headers: Mapping[str, str]
     body: bytes
@@ -70,11 +74,30 @@ class HookDesk:
             return _refused(["webhookSubscription", "callbackUrl"], "Address is invalid")
         if any(known.topic == topic and known.uri == uri for known in self.subscriptions.values()):
             return _refused(["webhookSubscription", "callbackUrl"], "Address for this topic has already been taken")
-        fields = tuple(wanted.get("includeFields") or ())
-        number = self.shop.next_id()
-        format_ = wanted.get("format") or "JSON"
-        self.subscriptions[number] = _Subscription(number, topic, uri, format_, self.shop.now(), fields)
+        number, now = self.shop.next_id(), self.shop.now()
+        made = self.subscriptions[number] = _Subscription(number, topic, uri, wanted.get("format") or "JSON", now, now)
+        self._set(made, wanted)
         return {"webhookSubscription": self._describe(self.subscriptions[number]), "userErrors": []}
+
+    def update(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
+        """Answer webhookSubscriptionUpdate: what is named is changed, the rest stays."""
+        number = args["id"].rpartition("/")[2]
+        known = self.subscriptions.get(int(number)) if number.isdigit() else None
+        if known is None:
+            return _refused(["id"], "Webhook subscription does not exist")
+        wanted: Mapping[str, Any] = args["webhookSubscription"]
+        known.uri = wanted.get("uri") or wanted.get("callbackUrl") or known.uri
+        known.format = wanted.get("format") or known.format
+        self._set(known, wanted)
+        known.updated_at = self.shop.now()
+        return {"webhookSubscription": self._describe(known), "userErrors": []}
+
+    @staticmethod
+    def _set(known: _Subscription, wanted: Mapping[str, Any]) -> None:
+        if wanted.get("includeFields") is not None:
+            known.include_fields = tuple(wanted["includeFields"])
+        if wanted.get("filter") is not None:
+            known.filter = wanted["filter"]
 
     def delete(self, info: GraphQLResolveInfo, **args: Any) -> dict[str, Any]:
         """Answer webhookSubscriptionDelete."""
@@ -114,7 +137,7 @@ class HookDesk:
             shown = {key: value for key, value in whole.items() if not fields or key in fields}
             body = json.dumps(shown, separators=(",", ":")).encode()
             headers = self._headers(topic, event, body)
-            self._send(_Delivery(known.uri, headers, body, self.shop.world.now(), 0))
+            self._send(_Delivery(known.id, known.uri, headers, body, self.shop.world.now(), 0))
 
     def tick(self) -> None:
         """Try again what nobody took, when it is due."""
@@ -122,11 +145,18 @@ class HookDesk:
         due, self.waiting = self.waiting, []
         for delivery in due:
             if delivery.attempts > len(_RETRIES_AFTER):
-                continue  # given up: only a later read shows it
+                self._give_up(delivery)
+                continue
             if now >= delivery.first_at + _RETRIES_AFTER[delivery.attempts - 1]:
                 self._send(delivery)
             else:
                 self.waiting.append(delivery)
+
+    def _give_up(self, delivery: _Delivery) -> None:
+        """Drop a delivery: only a later read shows what it told. Where nothing else was taken meanwhile, nobody is there."""
+        known = self.subscriptions.get(delivery.subscription)
+        if known is not None and (known.taken_at is None or known.taken_at < delivery.first_at):
+            del self.subscriptions[known.id]
 
     def _send(self, delivery: _Delivery) -> None:
         if self.deliver is None:
@@ -136,6 +166,9 @@ class HookDesk:
             self.deliver(delivery.address, delivery.headers, delivery.body)
         except ConnectionError:
             self.waiting.append(delivery)
+        else:
+            if (known := self.subscriptions.get(delivery.subscription)) is not None:
+                known.taken_at = self.shop.world.now()
 
     def _headers(self, topic: str, event: str, body: bytes) -> dict[str, str]:
         signature = base64.b64encode(hmac.new(self.secret.encode(), body, hashlib.sha256).digest()).decode()
@@ -162,10 +195,10 @@ class HookDesk:
             "uri": known.uri,
             "callbackUrl": known.uri,
             "format": known.format,
-            "filter": None,
+            "filter": known.filter or None,
             "includeFields": list(known.include_fields),
             "createdAt": iso(known.created_at),
-            "updatedAt": iso(known.created_at),
+            "updatedAt": iso(known.updated_at),
             "apiVersion": {"handle": API_VERSION, "displayName": API_VERSION, "supported": True},
         }
 

@@ -259,9 +259,8 @@ class InventoryDesk:
         wire = self._shop.wire
         for entry in entries:
             key = entry.level.item.key
-            if key in wire.swallow_writes:
-                wire.swallow_writes.discard(key)
-            elif key not in wire.frozen:
+            lost = wire.loses(key, str(entry.level.location.id))
+            if not lost and key not in wire.frozen:
                 self._shop.shelves.change(entry.level, entry.name, entry.delta, wire.visibility_lag_s)
         group = self._group(wanted["reason"], wanted.get("referenceDocumentUri"), entries)
         return {"inventoryAdjustmentGroup": group, "userErrors": []}

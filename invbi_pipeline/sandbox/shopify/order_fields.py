@@ -117,7 +117,7 @@ ORDER_FIELDS: Mapping[str, Mapping[str, Getter]] = {
         "refundable": lambda order: any(line.current for line in order.lines),
         "restockable": lambda order: any(line.current for line in order.lines),
         "requiresShipping": lambda order: order.source_name != "pos",
-        "returnStatus": always("NO_RETURN"),
+        "returnStatus": attrgetter("return_status"),
         "retailLocation": attrgetter("retail_location"),
         "physicalLocation": attrgetter("retail_location"),
         "tags": always([]),
@@ -224,6 +224,39 @@ ORDER_FIELDS: Mapping[str, Mapping[str, Getter]] = {
         "location": attrgetter("location"),
         "priceSet": lambda line: _bag(line.line.price, line.line.item.variant.currency),
         "subtotalSet": lambda line: _bag(line.line.price * line.quantity, line.line.item.variant.currency),
+    },
+    "Return": {
+        "id": _id("Return"),
+        "name": lambda back: f"{back.order.name}-R{back.order.returns.index(back) + 1}",
+        "status": lambda back: "OPEN" if back.waiting else "CLOSED",
+        "createdAt": moment("created_at"),
+        "order": attrgetter("order"),
+        "totalQuantity": lambda back: sum(line.quantity for line in back.lines),
+    },
+    "ReturnLineItem": {
+        "id": _id("ReturnLineItem"),
+        "quantity": attrgetter("quantity"),
+        "returnReason": attrgetter("reason"),
+        "returnReasonNote": always(""),
+        "fulfillmentLineItem": attrgetter("shipped"),
+    },
+    "ReverseFulfillmentOrder": {
+        "id": _id("ReverseFulfillmentOrder"),
+        "status": always("CLOSED"),
+        "order": attrgetter("order"),
+    },
+    "ReverseFulfillmentOrderLineItem": {
+        "id": _id("ReverseFulfillmentOrderLineItem"),
+        "totalQuantity": attrgetter("quantity"),
+        "fulfillmentLineItem": attrgetter("shipped"),
+        "dispositions": attrgetter("dispositions"),
+    },
+    "ReverseFulfillmentOrderDisposition": {
+        "id": _id("ReverseFulfillmentOrderDisposition"),
+        "type": attrgetter("kind"),
+        "quantity": attrgetter("quantity"),
+        "location": attrgetter("location"),
+        "createdAt": moment("created_at"),
     },
     **{
         kind: {

@@ -37,7 +37,7 @@ _ORDER_SEARCH: Fields = {
     "status": _order_status,
     "source_name": lambda order: order.source_name,
     "test": lambda order: False,
-    "return_status": lambda order: "no_return",
+    "return_status": lambda order: order.return_status.lower(),
     "location_id": lambda order: order.retail_location.id if order.retail_location else None,
     "fulfillment_location_id": lambda order: tuple(at.location.id for at in order.fulfilments),
     "reference_location_id": lambda order: tuple(at.location.id for at in order.fulfilment_orders),
@@ -131,11 +131,20 @@ def _part(kind: str, attribute: str) -> Callable[[Context, str], Any]:
     return look_up
 
 
+def _reverse_order(context: Context, global_id: str) -> Any:
+    wanted = key_of(global_id, "ReverseFulfillmentOrder")
+    orders = readable_orders(context)
+    found = (work for order in orders for back in order.returns for work in back.reverse if work.id == wanted)
+    return next(found, None)
+
+
 ORDER_LOOK_UPS: Mapping[str, Callable[[Context, str], Any]] = {
     "Order": _order,
     "Fulfillment": _part("Fulfillment", "fulfilments"),
     "FulfillmentOrder": _part("FulfillmentOrder", "fulfilment_orders"),
     "Refund": _part("Refund", "refunds"),
+    "Return": _part("Return", "returns"),
+    "ReverseFulfillmentOrder": _reverse_order,
 }
 
 ORDER_ROOTS: Mapping[str, _Resolver] = {"orders": _orders, "ordersCount": _orders_count}
@@ -148,7 +157,10 @@ ORDER_RESOLVERS: Mapping[str, Mapping[str, _Resolver]] = {
         "fulfillments": _listed("fulfilments"),
         "refunds": _listed("refunds"),
         "agreements": _within("agreements"),
+        "returns": _within("returns"),
     },
+    "Return": {"returnLineItems": _within("lines"), "reverseFulfillmentOrders": _within("reverse")},
+    "ReverseFulfillmentOrder": {"lineItems": _within("lines")},
     "FulfillmentOrder": {"lineItems": _within("lines"), "fulfillments": _shipments_under},
     "Fulfillment": {"fulfillmentLineItems": _within("lines"), "fulfillmentOrders": _within("under")},
     "Refund": {"refundLineItems": _within("lines")},

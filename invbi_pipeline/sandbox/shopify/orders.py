@@ -8,6 +8,7 @@ from invbi_pipeline.sandbox.shopify.catalogue import Item, Location
 
 __all__ = [
     "Agreement",
+    "Disposition",
     "Fulfilment",
     "FulfilmentLine",
     "FulfilmentOrder",
@@ -16,6 +17,9 @@ __all__ = [
     "OrderLine",
     "Refund",
     "RefundLine",
+    "Return",
+    "ReturnLine",
+    "ReverseOrder",
     "Sale",
     "buyer",
 ]
@@ -111,6 +115,49 @@ class Refund:
 
 
 @dataclass(slots=True, eq=False)
+class Disposition:
+    """What the shop's people did with returned units, and where."""
+
+    id: int
+    kind: str  # RESTOCKED, PROCESSING_REQUIRED, NOT_RESTOCKED or MISSING
+    quantity: int
+    location: Location
+    created_at: datetime
+
+
+@dataclass(slots=True, eq=False)
+class ReturnLine:
+    id: int
+    shipped: FulfilmentLine  # what of it comes back
+    quantity: int
+    reason: str  # of ReturnReason
+    dispositions: list[Disposition] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class ReverseOrder:
+    """The work of taking a return in: a reverse fulfilment order."""
+
+    id: int
+    order: "Order"
+    lines: list[ReturnLine]
+
+
+@dataclass(slots=True, eq=False)
+class Return:
+    order: "Order"
+    id: int
+    created_at: datetime
+    lines: list[ReturnLine]
+    reverse: list[ReverseOrder] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> bool:
+        """Some of it lies there, and nobody has decided yet."""
+        return any(done.kind == "PROCESSING_REQUIRED" for line in self.lines for done in line.dispositions)
+
+
+@dataclass(slots=True, eq=False)
 class Sale:
     id: int
     action: str  # ORDER, UPDATE or RETURN
@@ -142,6 +189,7 @@ class Order:
     fulfilment_orders: list[FulfilmentOrder] = field(default_factory=list)
     fulfilments: list[Fulfilment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
     agreements: list[Agreement] = field(default_factory=list)
     cancelled_at: datetime | None = None
     closed_at: datetime | None = None
@@ -166,6 +214,12 @@ class Order:
         if any(line.unfulfilled for line in self.lines):
             return "PARTIALLY_FULFILLED" if self.fulfilments else "UNFULFILLED"
         return "FULFILLED" if self.fulfilments else "RESTOCKED"
+
+    @property
+    def return_status(self) -> str:
+        if not self.returns:
+            return "NO_RETURN"
+        return "IN_PROGRESS" if any(each.waiting for each in self.returns) else "RETURNED"
 
     def keep_version(self, lag_s: float) -> None:
         """Before a change: keep how the order stands, for a lagging index to show."""

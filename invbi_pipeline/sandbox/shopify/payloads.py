@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invbi_pipeline.sandbox.shopify.catalogue import Item, Level, Location, Product, gid, iso
-from invbi_pipeline.sandbox.shopify.orders import Fulfilment, Order, OrderLine, Refund, buyer
+from invbi_pipeline.sandbox.shopify.orders import Agreement, Fulfilment, Order, OrderLine, Refund, Return, buyer
 
 __all__ = ["body_of"]
 
@@ -20,6 +20,10 @@ def body_of(subject: object) -> Mapping[str, Any]:
         return _order(subject)
     if isinstance(subject, Refund):
         return _refund(subject)
+    if isinstance(subject, Agreement):
+        return {"order_edit": _edit(subject)}
+    if isinstance(subject, Return):
+        return _return(subject)
     if isinstance(subject, Fulfilment):
         return _fulfilment(subject)
     if isinstance(subject, Item):
@@ -122,6 +126,33 @@ def _refund(refund: Refund) -> dict[str, Any]:
         ],
         "transactions": [],
         "order_adjustments": [],
+    }
+
+
+def _edit(edit: Agreement) -> dict[str, Any]:
+    return {
+        "id": edit.id,
+        "app_id": None,
+        "created_at": iso(edit.happened_at),
+        "notify_customer": False,
+        "order_id": edit.order.id,
+        "staff_note": "",
+        "user_id": None,
+        "line_items": {
+            "additions": [{"id": sale.line.id, "delta": sale.quantity} for sale in edit.sales if sale.quantity > 0],
+            "removals": [{"id": sale.line.id, "delta": -sale.quantity} for sale in edit.sales if sale.quantity < 0],
+        },
+    }
+
+
+def _return(back: Return) -> dict[str, Any]:
+    return {
+        "id": back.id,
+        "admin_graphql_api_id": gid("Return", back.id),
+        "status": "open" if back.waiting else "closed",
+        "order": {"id": back.order.id, "admin_graphql_api_id": gid("Order", back.order.id)},
+        "total_return_line_items": len(back.lines),
+        "return_line_items": [{"id": line.id, "admin_graphql_api_id": gid("ReturnLineItem", line.id)} for line in back.lines],
     }
 
 

@@ -9,7 +9,17 @@ from invbi_pipeline.sandbox.shopify.catalogue import Item, Level, Location, Prod
 from invbi_pipeline.sandbox.shopify.catalogue_resolvers import CATALOGUE_LOOK_UPS, CATALOGUE_RESOLVERS, CATALOGUE_ROOTS
 from invbi_pipeline.sandbox.shopify.context import Context
 from invbi_pipeline.sandbox.shopify.order_resolvers import ORDER_LOOK_UPS, ORDER_RESOLVERS, ORDER_ROOTS
-from invbi_pipeline.sandbox.shopify.orders import Agreement, Fulfilment, FulfilmentOrder, Order, Refund, Sale
+from invbi_pipeline.sandbox.shopify.orders import (
+    Agreement,
+    Fulfilment,
+    FulfilmentOrder,
+    Order,
+    Refund,
+    Return,
+    ReturnLine,
+    ReverseOrder,
+    Sale,
+)
 
 __all__ = ["RESOLVERS", "Resolver", "type_name"]
 
@@ -56,6 +66,9 @@ _TYPE_NAMES: Mapping[type, str] = {
     Location: "Location",
     Order: "Order",
     Refund: "Refund",
+    Return: "Return",
+    ReturnLine: "ReturnLineItem",
+    ReverseOrder: "ReverseFulfillmentOrder",
     Fulfilment: "Fulfillment",
     FulfilmentOrder: "FulfillmentOrder",
     Sale: "ProductSale",
@@ -125,6 +138,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "bulkOperationCancel": _desk("bulks.cancel"),
         "webhookSubscriptionCreate": _desk("hooks.create"),
         "webhookSubscriptionDelete": _desk("hooks.delete"),
+        "webhookSubscriptionUpdate": _desk("hooks.update"),
     },
     "InventoryAdjustmentGroup": {"changes": _changes},
 }

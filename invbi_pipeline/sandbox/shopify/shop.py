@@ -89,6 +89,7 @@ class Shop:
             now,
         )
         product.variants.append(variant)
+        product.updated_at = now  # a new variant is a change of its product
         item = Item(next(self._item_ids), variant, spec.sku, spec.tracked, now, now)
         self.variants[variant.id] = variant
         self.items[item.id] = item

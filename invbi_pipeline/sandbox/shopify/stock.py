@@ -84,6 +84,8 @@ class Shelves:
             self._settle(level)
         if self._wire.stale_since is not None:
             return min(level.updated_at, self._clock.stated(self._wire.stale_since).replace(microsecond=0))
+        if self._wire.renumbered_at is not None:
+            return max(level.updated_at, self._clock.stated(self._wire.renumbered_at).replace(microsecond=0))
         return level.updated_at
 
     def cut_off(self, item: Item) -> bool:

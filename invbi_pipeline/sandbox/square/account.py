@@ -5,7 +5,7 @@ from random import Random
 
 from starlette.applications import Starlette
 
-from invbi_pipeline.domain.words import ListingStatus, MovementKind
+from invbi_pipeline.domain.words import ListingStatus, MovementKind, ReturnState
 from invbi_pipeline.sandbox.contract import ItemSpec, Line, Moved, Wire, WorldClock
 from invbi_pipeline.sandbox.square.http import square_app
 from invbi_pipeline.sandbox.square.ledger import Change, State
@@ -158,6 +158,24 @@ class SquareAccount:
 
     def refund(self, order_id: str, listing_key: str, quantity: int, restock_to: str | None) -> str:
         """Give money back as a return order; restocked goods are an adjustment that carries the refund's id."""
+        came_from = State.SOLD if restock_to == self._store.orders[order_id].location else State.UNLINKED_RETURN
+        back = (came_from, State.IN_STOCK) if restock_to is not None else None
+        return self._refund(order_id, listing_key, quantity, restock_to or "", back)
+
+    def take_back(
+        self, order_id: str, listing_key: str, quantity: int, location_key: str, state: ReturnState, *, damaged: bool = False
+    ) -> str:
+        """Give money back for goods that lie at a location: waiting there (`received`), on sale, or binned (`written_off`)."""
+        if damaged and state is ReturnState.RESTOCKED:
+            raise ValueError("Square has no word for damaged goods that are on sale")
+        step = State.IN_STOCK if state is ReturnState.RESTOCKED else State.RETURNED_BY_CUSTOMER
+        refund_id = self._refund(order_id, listing_key, quantity, location_key, (State.SOLD, step))
+        if state is ReturnState.WRITTEN_OFF:
+            waiting = (State.RETURNED_BY_CUSTOMER, State.WASTE)
+            self._store.book(listing_key, location_key, quantity, *waiting, refund_id=refund_id)
+        return refund_id
+
+    def _refund(self, order_id: str, listing_key: str, quantity: int, place: str, step: tuple[State, State] | None) -> str:
         order, now = self._store.orders[order_id], self._store.times.now()
         given = self._given_back(order, listing_key, quantity)
         refund_id = f"{self._store.ids.long()}_{self._store.ids.long()}"
@@ -166,12 +184,11 @@ class SquareAccount:
         made.returned = Return(refund_id, order_id, given)
         self._store.orders[made.id] = made
         self._store.refunds[refund_id] = made.id
-        if restock_to is not None:
-            came_from = State.SOLD if restock_to == order.location else State.UNLINKED_RETURN
+        if step is not None:
             for line, _ in given:
-                units = line.quantity
-                back = self._store.book(listing_key, restock_to, units, came_from, State.IN_STOCK, refund_id=refund_id)
-                self._moved.setdefault(order_id, []).append(back)
+                back = self._store.book(listing_key, place, line.quantity, *step, refund_id=refund_id)
+                if step[1] is State.IN_STOCK:
+                    self._moved.setdefault(order_id, []).append(back)
         self._store.announce_order(made)
         self._store.announce_refund(made)
         return refund_id
@@ -221,6 +238,9 @@ class SquareAccount:
     def on_webhook(self, deliver: Callable[[str, Mapping[str, str], bytes], None]) -> None:
         """Take the delivering function; one that raises `ConnectionError` is asked again later, at `tick`."""
         self._store.webhooks.connect(deliver)
+
+    def tells_somebody(self) -> bool:
+        return bool(self._store.webhooks.subscriptions)
 
     def tick(self) -> None:
         """Deliver the webhooks that have come due."""

@@ -79,7 +79,7 @@ def square_app(store: Store, clock: WorldClock, token: str) -> Starlette:
         route("POST", "/inventory/changes/batch-create", lambda body, _: inventory.write(body)),
         route("POST", "/orders/search", lambda body, _: orders.search(body)),
         route("POST", "/orders/batch-retrieve", lambda body, _: orders.batch(body)),
-        route("GET", "/webhooks/subscriptions", lambda _, __: hooks.list()),
+        route("GET", "/webhooks/subscriptions", lambda _, request: hooks.list(request.query_params)),
         route("POST", "/webhooks/subscriptions", lambda body, _: hooks.create(body)),
         route("GET", "/webhooks/subscriptions/{id}", lambda _, request: hooks.get(request.path_params["id"])),
         route("PUT", "/webhooks/subscriptions/{id}", lambda body, request: hooks.update(request.path_params["id"], body)),

@@ -98,8 +98,7 @@ class InventoryApi:
         store = self._store
         made: list[Change] = []
         for change in sorted(asked, key=lambda each: each.occurred_at):
-            if change.variation in store.wire.swallow_writes:
-                store.wire.swallow_writes.discard(change.variation)
+            if store.wire.loses(change.variation, change.location):
                 continue
             level = store.ledger.levels.get((change.variation, change.location))
             unchanged = change.from_state is None and level is not None and level.at(change.occurred_at) == change.quantity

@@ -26,6 +26,7 @@ class State(StrEnum):
     NONE = "NONE"
     UNLINKED_RETURN = "UNLINKED_RETURN"
     IN_TRANSIT = "IN_TRANSIT"
+    RETURNED_BY_CUSTOMER = "RETURNED_BY_CUSTOMER"
 
 
 @dataclass(slots=True)

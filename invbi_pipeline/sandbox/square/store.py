@@ -142,7 +142,8 @@ class Store:
         seen = level.seen(self.times.now(), self.wire.stale_since)
         if seen is None:
             return None
-        return (0, seen[1]) if self.wire.mass_zero else seen
+        changed_at = max(seen[1], self.wire.renumbered_at or seen[1])
+        return (0 if self.wire.mass_zero else seen[0], changed_at)
 
     def tracked(self, variation: str) -> bool:
         """Say whether Square counts this variation at all."""

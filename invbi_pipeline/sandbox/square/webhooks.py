@@ -16,16 +16,20 @@ __all__ = ["EVENT_TYPES", "Subscription", "Webhooks"]
 
 Deliver = Callable[[str, Mapping[str, str], bytes], None]
 EVENT_TYPES = frozenset(
-    {"inventory.count.updated", "order.created", "order.updated", "refund.created", "catalog.version.updated", "location.created"}
+    {
+        *("inventory.count.updated", "catalog.version.updated", "location.created", "location.updated"),
+        *("order.created", "order.updated", "order.fulfillment.updated", "refund.created", "refund.updated"),
+    }
 )
-
 
 _RETRY_S = 60.0  # doubled at each attempt; the sandbox's own pace
 _GIVE_UP = timedelta(hours=24)  # developer.squareup.com/docs/webhooks/step4manage
+_DISABLED_AFTER = timedelta(weeks=3)  # of nothing but failures; the same page
 
 
 @dataclass(slots=True)
 class _Delivery:
+    subscription: str
     due: datetime
     url: str
     headers: dict[str, str]
@@ -43,6 +47,7 @@ class Subscription:
     created_at: datetime
     updated_at: datetime
     enabled: bool = True
+    failing_since: datetime | None = None  # nobody took a delivery from then on
 
 
 class Webhooks:
@@ -93,7 +98,7 @@ class Webhooks:
                 "user-agent": "Square Connect v2",
                 "x-square-hmacsha256-signature": self._signature(subscription.url, body),
             }
-            self._waiting.append(_Delivery(due, subscription.url, headers, body, due))
+            self._waiting.append(_Delivery(subscription.id, due, subscription.url, headers, body, due))
         self.flush()
 
     def flush(self) -> None:
@@ -108,6 +113,10 @@ class Webhooks:
                 self._deliver(delivery.url, delivery.headers, delivery.body)
             except ConnectionError:
                 self._try_later(delivery, now)
+                self._failed(delivery.subscription, now)
+            else:
+                if (known := self.subscriptions.get(delivery.subscription)) is not None:
+                    known.failing_since = None
 
     def _try_later(self, delivery: _Delivery, now: datetime) -> None:
         delivery.due = now + timedelta(seconds=_RETRY_S * 2**delivery.failures)
@@ -115,6 +124,12 @@ class Webhooks:
         delivery.headers["square-retry-number"] = str(delivery.failures)
         if delivery.due - delivery.first_at <= _GIVE_UP:
             self._waiting.append(delivery)
+
+    def _failed(self, subscription: str, now: datetime) -> None:
+        known = self.subscriptions.get(subscription)
+        if known is not None:
+            known.failing_since = known.failing_since or now
+            known.enabled = known.enabled and now - known.failing_since < _DISABLED_AFTER
 
     def render(self, subscription: Subscription, *, with_key: bool) -> dict[str, Any]:
         """Return Square's WebhookSubscription object; lists leave the key out."""

@@ -9,6 +9,7 @@ from invbi_pipeline.sandbox.square.webhooks import EVENT_TYPES, Subscription
 
 __all__ = ["WebhooksApi"]
 
+_PAGE = 100  # ListWebhookSubscriptions: "the default value of 100 is also the maximum"
 _SUBSCRIPTION = {"name": str, "enabled": bool, "event_types": [str], "notification_url": str, "api_version": str}
 
 
@@ -19,10 +20,16 @@ class WebhooksApi:
         self._store = store
         self._made: dict[str, str] = {}
 
-    def list(self) -> dict[str, Any]:
-        """GET: all subscriptions, without their keys."""
+    def list(self, params: Mapping[str, str]) -> dict[str, Any]:
+        """GET: the subscriptions, those that are switched off only where asked for; without their keys."""
         hooks = self._store.webhooks
-        return {"subscriptions": [hooks.render(each, with_key=False) for each in hooks.subscriptions.values()]}
+        limit, first = params.get("limit", "100"), params.get("cursor", "0")
+        if not (limit.isdecimal() and 1 <= int(limit) <= _PAGE and first.isdecimal()):
+            raise invalid("INVALID_VALUE", "limit or cursor is wrong.", "limit")
+        every = [each for each in hooks.subscriptions.values() if each.enabled or params.get("include_disabled") == "true"]
+        last = int(first) + int(limit)
+        shown = [hooks.render(each, with_key=False) for each in every[int(first) : last]]
+        return {"subscriptions": shown, **({"cursor": str(last)} if last < len(every) else {})}
 
     def create(self, body: object) -> dict[str, Any]:
         """POST: subscribe; the answer holds the signature key."""
@@ -54,6 +61,7 @@ class WebhooksApi:
         found.name = asked.get("name") or found.name
         found.url = asked.get("notification_url") or found.url
         found.enabled = found.enabled if asked.get("enabled") is None else bool(asked["enabled"])
+        found.failing_since = None
         found.updated_at = self._store.times.now()
         return {"subscription": self._store.webhooks.render(found, with_key=False)}
 

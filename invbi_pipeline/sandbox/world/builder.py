@@ -13,11 +13,12 @@ from invbi_pipeline.sandbox.world.business import Business
 from invbi_pipeline.sandbox.world.catalogue import Catalogue, build_catalogue
 from invbi_pipeline.sandbox.world.clock import VirtualClock
 from invbi_pipeline.sandbox.world.demand import Kind, Stream
+from invbi_pipeline.sandbox.world.laws import CALM, Laws
 from invbi_pipeline.sandbox.world.places import Listing, Place, System
 from invbi_pipeline.sandbox.world.plans import PresetPlan, SystemPlan
 from invbi_pipeline.sandbox.world.policy import Policies, Policy
 from invbi_pipeline.sandbox.world.staff import Target
-from invbi_pipeline.sandbox.world.world import World
+from invbi_pipeline.sandbox.world.world import NOTHING, World
 
 __all__ = ["HISTORY_DAYS", "AccountFactory", "build_world"]
 
@@ -45,12 +46,17 @@ def build_world(
     make_account: AccountFactory,
     history_days: int = HISTORY_DAYS,
     faults: bool = True,
+    laws: Laws = CALM,
+    history: Mapping[str, int] = NOTHING,
 ) -> World:
-    """Build the world and tell its history, which ends at the clock's present; then the demo's `faults` are scheduled."""
+    """Build the world and tell its history, which ends at the clock's present; then the demo's `faults` are scheduled.
+
+    `history` says what went wrong in it: label -> how many (such as `faults.shelf.HISTORY_PLAN`).
+    """
     go_live = clock.now()
     clock.rewind(go_live - timedelta(days=history_days))
     dice = random.Random(f"{seed}/{plan.name}/build")
-    catalogue = build_catalogue(skus, dice)
+    catalogue = laws.taste(build_catalogue(skus, dice), seed)
     secrets = {system.name: _secrets(system, dice) for system in plan.systems}
     systems = {
         system.name: _system(plan, system, catalogue, make_account, clock, base_url, secrets, seed, dice)
@@ -66,13 +72,14 @@ def build_world(
         Policies(),
         folder,
         base_url,
+        laws=laws,
         secrets=secrets,
     )
     business.policies = Policies((*plan.policies, *_special_policies(business, go_live, dice)))
     business.streams = _streams(plan, business, skus)
     targets = _fill_shelves(plan, business, dice)
     world = World(business, targets)
-    world.live_through(history_days)
+    world.live_through(history_days, history)
     for system in plan.systems:  # while nobody reads, lags would only cost time
         wire = systems[system.name].account.wire
         wire.order_lag_s, wire.visibility_lag_s = system.order_lag_s, system.visibility_lag_s
@@ -185,18 +192,20 @@ def _special_policies(business: Business, go_live: datetime, dice: random.Random
             rows += [Policy("share_bp", 5000, channel, sku=sku) for sku in dice.sample(single, min(5, len(single)))]
             rows.append(Policy("backorder_limit", 5, channel, sku=single[0]))
             rows.append(Policy("min_offer", 3, channel, sku=single[-1]))
-    rows += [Policy("safety_stock", 3, location=stores[0], sku=next(chosen)) for _ in range(2)]
+    rows += [Policy("safety_stock", 3, location=stores[0], sku=next(chosen)) for _ in range(2) if stores]
     return rows
 
 
 def _streams(plan: PresetPlan, business: Business, skus: int) -> list[Stream]:
     scale = math.sqrt(skus / 2000)
     streams = []
+    fashion = business.laws.fashion(business.seed)
     for stream in plan.streams:
         system = business.systems[stream.system]
         listings = [item for item in system.listings.values() if item.platform_fulfilled == (stream.kind is Kind.PLATFORM)]
         if listings:
-            streams.append(Stream(stream.system, stream.kind, stream.place, stream.per_day * scale, listings))
+            per_day = stream.per_day * scale * business.laws.shoppers
+            streams.append(Stream(stream.system, stream.kind, stream.place, per_day, listings, business.laws, fashion))
     return streams
 
 

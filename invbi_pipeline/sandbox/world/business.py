@@ -12,6 +12,8 @@ from invbi_pipeline.sandbox.world.agenda import Agenda
 from invbi_pipeline.sandbox.world.catalogue import Catalogue
 from invbi_pipeline.sandbox.world.clock import VirtualClock
 from invbi_pipeline.sandbox.world.demand import Stream
+from invbi_pipeline.sandbox.world.faults.planted import Planted
+from invbi_pipeline.sandbox.world.laws import CALM, Laws
 from invbi_pipeline.sandbox.world.orders import OrderBook
 from invbi_pipeline.sandbox.world.places import Listing, Place, System
 from invbi_pipeline.sandbox.world.policy import Policies
@@ -51,6 +53,7 @@ class Business:
     folder: Path
     base_url: str
     currency: str = "GBP"
+    laws: Laws = CALM
     streams: list[Stream] = field(default_factory=list)
     shelves: Shelves = field(default_factory=Shelves)
     orders: OrderBook = field(default_factory=OrderBook)
@@ -59,6 +62,7 @@ class Business:
     touched: dict[str, None] = field(default_factory=dict)  # skus whose position may have changed since the last sync
     went_live_at: datetime | None = None  # when the former integration was switched off
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)  # system -> purpose -> value
+    natural: list[Planted] = field(default_factory=list)  # facts of the catalogue that ordinary life made true
 
     def rng(self, part: str) -> random.Random:
         """Return the dice of one part of the world; the same seed gives the same dice."""

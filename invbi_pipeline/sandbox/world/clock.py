@@ -33,14 +33,19 @@ class VirtualClock:
 
 
 class LiveClock(VirtualClock):
-    """A virtual clock while history is told; from `release` on the wall's time."""
+    """A virtual clock while history is told, up to `idle_s` seconds ago; from `release` on the wall's time."""
 
-    def __init__(self) -> None:
-        super().__init__(datetime.now(UTC).replace(microsecond=0))
+    def __init__(self, idle_s: float = 0.0) -> None:
+        super().__init__(datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=idle_s))
         self._live = False
+        self._ahead = timedelta()
 
     def now(self) -> datetime:
-        return max(self._at, datetime.now(UTC)) if self._live else self._at
+        return max(self._at, datetime.now(UTC) + self._ahead) if self._live else self._at
+
+    def leap(self, seconds: float) -> None:
+        """Be so much further ahead of the wall from now on: a wait that nobody has to sit through."""
+        self._ahead += timedelta(seconds=seconds)
 
     def release(self) -> None:
         self._live = True

@@ -14,10 +14,32 @@ from invbi_pipeline.sandbox.world.catalogue import Kit, Product
 from invbi_pipeline.sandbox.world.places import System
 from invbi_pipeline.sandbox.world.world import World
 
-__all__ = ["MARKETPLACE", "SHEETS_ENV", "SPREADSHEET", "environment", "seller_id", "sheets_token", "write_config"]
+__all__ = ["ERP_FILES", "MARKETPLACE", "SHEETS_ENV", "SPREADSHEET", "environment", "seller_id", "sheets_token", "write_config"]
 
 MARKETPLACE = "A1F83G8C2ARO7P"  # amazon.co.uk
 SPREADSHEET = "sandbox-parity"
+# What the ERP exports: by dataset the file, and which of its columns is which of ours.
+ERP_FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "listings": (
+        "items.csv",
+        {"listing_key": "code", "raw_sku": "code", "barcode": "barcode", "title": "title", "status": "status"},
+    ),
+    "stock": ("stock.csv", {"listing_key": "code", "location_key": "location", "quantity": "on_hand", "changed_at": "as_of"}),
+    "movements": (
+        "movements.csv",
+        {
+            "movement_id": "id",
+            "listing_key": "code",
+            "location_key": "location",
+            "kind": "kind",
+            "units": "units",
+            "counted": "counted",
+            "occurred_at": "occurred_at",
+            "order_id": "order_id",
+            "reference": "reference",
+        },
+    ),
+}
 SHEETS_ENV = "SANDBOX_SHEETS_TOKEN"
 _ERP_BOOKING_LAG_S = 3600
 _TILL_BOOKING_LAG_S = 900
@@ -135,24 +157,8 @@ def _system_tables(business: Business, system: System, folder: Path) -> Iterable
 
 def _file_tables(business: Business, system: System, folder: Path) -> Iterable[str]:
     exports = Path(os.path.relpath(business.folder / system.name, folder)).as_posix()
-    columns = {
-        "listings": {"listing_key": "code", "raw_sku": "code", "barcode": "barcode", "title": "title", "status": "status"},
-        "stock": {"listing_key": "code", "location_key": "location", "quantity": "on_hand", "changed_at": "as_of"},
-        "movements": {
-            "movement_id": "id",
-            "listing_key": "code",
-            "location_key": "location",
-            "kind": "kind",
-            "units": "units",
-            "counted": "counted",
-            "occurred_at": "occurred_at",
-            "order_id": "order_id",
-            "reference": "reference",
-        },
-    }
-    names = {"listings": "items.csv", "stock": "stock.csv", "movements": "movements.csv"}
-    for dataset, mapping in columns.items():
-        yield from _table(f"systems.{system.name}.files.{dataset}", {"path": f"{exports}/{names[dataset]}", "format": "csv"})
+    for dataset, (name, mapping) in ERP_FILES.items():
+        yield from _table(f"systems.{system.name}.files.{dataset}", {"path": f"{exports}/{name}", "format": "csv"})
         yield from _table(f"systems.{system.name}.files.{dataset}.columns", mapping)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
+from invbi_pipeline.sandbox.world.laws import CALM, Fashion, Laws
 from invbi_pipeline.sandbox.world.places import Listing
 
 __all__ = ["Kind", "Stream", "poisson"]
@@ -66,10 +67,12 @@ class Stream:
     place: str  # where they stand, or where the goods ship from when only one place can
     per_day: float
     listings: list[Listing]
+    laws: Laws = CALM
+    fashion: Fashion | None = None
     _weights: list[float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._weights = list(accumulate(listing.popularity for listing in self.listings))
+        self._weigh()
 
     def replace(self, listing: Listing, successor: Listing) -> None:
         """A listing is gone, and another has taken its page over."""
@@ -77,9 +80,17 @@ class Stream:
 
     def arrivals(self, day: datetime, rng: random.Random) -> list[datetime]:
         """Return when the day's shoppers come, in order. `day` is its midnight."""
-        count = poisson(self.per_day * _WEEK[self.kind][day.weekday()], rng)
+        if self.fashion is not None:
+            self._weigh(day)
+        crowd = rng.lognormvariate(0, self.laws.crowd_sigma) if self.laws.crowd_sigma else 1.0
+        count = poisson(self.per_day * crowd * _WEEK[self.kind][day.weekday()] ** self.laws.weekend, rng)
         hours = rng.choices(range(24), _HOURS[self.kind], k=count)
         return sorted(day + timedelta(hours=hour, seconds=round(rng.uniform(0, 3599), 3)) for hour in hours)
+
+    def _weigh(self, day: datetime | None = None) -> None:
+        fashion = self.fashion if day is not None else None
+        wanted = (each.popularity * (fashion(each.sku, day) if fashion and day else 1.0) for each in self.listings)
+        self._weights = list(accumulate(wanted))
 
     def choose(self, rng: random.Random) -> Listing:
         """Return what a shopper wants."""

@@ -20,15 +20,21 @@ class Goods:
         self._business = business
         self._rng = business.rng("goods")
         self.posting = True
+        self.left_alone: set[tuple[str, str]] = set()  # shelves that nobody happens to count: a fault lies there
 
-    def book(self, place: str, sku: str, units: int, kind: MovementKind, *, physical: int | None = None) -> None:
-        """The owner's staff book a movement; `physical` is what really moved, when that is something else."""
+    def book(
+        self, place: str, sku: str, units: int, kind: MovementKind, *, physical: int | None = None, reference: str = ""
+    ) -> None:
+        """The owner's staff book a movement; `physical` is what really moved, when that is something else.
+
+        `reference` is the paper they book it by: a transfer's document, the order by which the goods were sold.
+        """
         business = self._business
         business.shelves.move(place, sku, units if physical is None else physical)
         owner, listing = business.owner(place), business.counted(place, sku)
         if listing is None or not units:
             return
-        owner.account.adjust(listing.key, owner.key_of[place], units, kind)
+        owner.account.adjust(listing.key, owner.key_of[place], units, kind, reference)
         business.shelves.enter(place, sku, units)
         self._touch(sku)
         business.note(kind, place, sku, units)
@@ -52,7 +58,7 @@ class Goods:
 
     def count(self, place: str, sku: str) -> bool:
         """Staff count a shelf and enter the number, unless postings or imports are on their way; say whether they did."""
-        if not self.settled(place, sku):
+        if (place, sku) in self.left_alone or not self.settled(place, sku):
             return False
         business, owner = self._business, self._business.owner(place)
         listing = self._business.counted(place, sku)

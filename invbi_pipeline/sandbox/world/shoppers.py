@@ -9,6 +9,7 @@ from invbi_pipeline.domain.words import ListingStatus, MovementKind
 from invbi_pipeline.sandbox.contract import Line
 from invbi_pipeline.sandbox.world.business import Business
 from invbi_pipeline.sandbox.world.demand import Kind, Stream
+from invbi_pipeline.sandbox.world.faults.planted import Planted
 from invbi_pipeline.sandbox.world.goods import Goods
 from invbi_pipeline.sandbox.world.orders import Order, OrderLine
 from invbi_pipeline.sandbox.world.places import Listing, System
@@ -162,6 +163,8 @@ class Shoppers:
         if short and not order.platform_fulfilled:
             for line in short:
                 wanted.pop(line.listing.key)
+                if business.laws.counted_misses < 1 and rng.random() >= business.laws.counted_misses:
+                    continue
                 for sku in business.contents(line.listing):
                     self._goods.count(order.place, sku)
         elif sum(wanted.values()) > 1 and not order.platform_fulfilled and rng.random() < _SPLITS:
@@ -208,10 +211,12 @@ class Shoppers:
         contents = self._business.contents(line.listing)
         if fit and restock_to is None:  # the platform does not restock: staff book the goods where they lie
             for sku, each in contents.items():
-                self._goods.book(back_to, sku, each * units, MovementKind.RETURN)
+                paper = f"{order.system}/{order.order_id}"
+                self._goods.book(back_to, sku, each * units, MovementKind.RETURN, reference=paper)
         elif not fit and rng.random() < _BACK_UNBOOKED:
             for sku, each in contents.items():
                 self._goods.vanish(back_to, sku, each * units)
+                self._business.natural.append(_unbooked(order, line.listing.key, sku, back_to, each * units, self._business.now))
         if stream.listings and rng.random() < _EXCHANGES:
             self.arrive(stream)
 
@@ -262,3 +267,9 @@ class Shoppers:
         if units < 0:
             return
         business.orders.settle(order)
+
+
+def _unbooked(order: Order, listing_key: str, sku: str, place: str, units: int, at: datetime) -> Planted:
+    """What nobody can know but who put it there."""
+    silent = "money was given back; nobody said that the goods came"
+    return Planted("return_not_restocked", order.system, at, listing_key, sku, place, units=units, undetectable=silent)

@@ -8,6 +8,7 @@ from invbi_pipeline.domain.words import LocationKind, MovementKind
 from invbi_pipeline.sandbox.world.business import Business
 from invbi_pipeline.sandbox.world.demand import poisson
 from invbi_pipeline.sandbox.world.goods import Goods
+from invbi_pipeline.sandbox.world.losses import Losses
 
 __all__ = ["Staff", "Target"]
 
@@ -31,6 +32,7 @@ class Staff:
         self._goods = goods
         self._targets = targets
         self._rng = business.rng("staff")
+        self._papers = 0  # transfers so far
         self._on_the_way: dict[tuple[str, str], int] = {}
         self._scale = len(business.catalogue.products) / 1900
         self._kept: dict[str, list[str]] = {}
@@ -38,9 +40,11 @@ class Staff:
             if business.places[place].kind is not LocationKind.PLATFORM:
                 self._kept.setdefault(place, []).append(sku)
         self._store = next(name for name, place in business.places.items() if place.kind is LocationKind.WAREHOUSE)
+        self._losses = Losses(business, goods, self._kept)
 
     def plan_day(self, day: datetime) -> None:
         """Write the day's work down. `day` is its midnight."""
+        self._losses.plan_day(day)
         agenda = self._business.agenda
         agenda.people(day + timedelta(hours=6), self._order_from_suppliers)
         agenda.people(day + timedelta(hours=18), self._fill_shops)
@@ -75,9 +79,11 @@ class Staff:
             spare = min(shelves.units[self._store, sku], shelves.book.get((self._store, sku), 0))
             units = min(missing, spare - shelves.reserved[self._store, sku] - self._targets[self._store, sku].low)
             if units > 0:
-                self._goods.book(self._store, sku, -units, MovementKind.TRANSFER_OUT)
+                self._papers += 1
+                document = f"TO-{self._papers:05d}"
+                self._goods.book(self._store, sku, -units, MovementKind.TRANSFER_OUT, reference=document)
                 at = self._business.after(hours=self._rng.uniform(13, 20))
-                self._send(place, sku, units, at, MovementKind.TRANSFER_IN)
+                self._send(place, sku, units, at, MovementKind.TRANSFER_IN, document)
 
     def _missing(self, place: str, sku: str, target: Target) -> int:
         if self._on_the_way.get((place, sku)):
@@ -85,14 +91,14 @@ class Staff:
         units = self._business.shelves.book.get((place, sku), 0) - self._business.shelves.reserved[place, sku]
         return target.full - units if units < target.low else 0
 
-    def _send(self, place: str, sku: str, units: int, at: datetime, kind: MovementKind) -> None:
+    def _send(self, place: str, sku: str, units: int, at: datetime, kind: MovementKind, document: str = "") -> None:
         self._on_the_way[place, sku] = units
-        self._business.agenda.people(at, partial(self._receive, place, sku, units, kind))
+        self._business.agenda.people(at, partial(self._receive, place, sku, units, kind, document))
 
-    def _receive(self, place: str, sku: str, units: int, kind: MovementKind) -> None:
+    def _receive(self, place: str, sku: str, units: int, kind: MovementKind, document: str) -> None:
         self._on_the_way.pop((place, sku), None)
         short = kind is MovementKind.RECEIPT and units > 3 and self._rng.random() < _SHORT_DELIVERY
-        self._goods.book(place, sku, units, kind, physical=units - short)
+        self._goods.book(place, sku, units, kind, physical=units - short, reference=document)
 
     # mishaps
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from invbi_pipeline.domain.words import ListingStatus
 from invbi_pipeline.sandbox.world.business import Business
+from invbi_pipeline.sandbox.world.faults.planted import Planted
 from invbi_pipeline.sandbox.world.places import Listing, System
-from invbi_pipeline.sandbox.world.planted import Planted
 
 __all__ = ["Excluded", "Point", "Truth"]
 

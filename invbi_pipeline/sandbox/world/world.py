@@ -1,21 +1,25 @@
 """The simulated world: history first, then as much time as one lets pass."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from invbi_pipeline.sandbox.erp import ErpAccount
 from invbi_pipeline.sandbox.world.business import Business
-from invbi_pipeline.sandbox.world.faults import Planter
+from invbi_pipeline.sandbox.world.faults.decoys import Decoys
+from invbi_pipeline.sandbox.world.faults.planter import Planter
 from invbi_pipeline.sandbox.world.goods import Goods
 from invbi_pipeline.sandbox.world.legacy import Legacy
 from invbi_pipeline.sandbox.world.shoppers import Shoppers
 from invbi_pipeline.sandbox.world.staff import Staff, Target
 from invbi_pipeline.sandbox.world.truth import Excluded, Point, Truth
 
-__all__ = ["World"]
+__all__ = ["NOTHING", "World"]
 
 _STEP_S = 30.0  # the longest stretch of time without the accounts' clockwork being wound
 _HISTORY_STEP_S = 6 * 3600.0
 _SYNC_HOURS = (3, 15)
+NOTHING: Mapping[str, int] = MappingProxyType({})  # went wrong in the history
 
 
 class World:
@@ -28,17 +32,22 @@ class World:
         self.shoppers = Shoppers(business, self.goods)
         self.staff = Staff(business, self.goods, targets)
         self.planter = Planter(business, self.goods, self.shoppers, self.truth)
+        self.decoys = Decoys(self.planter.kit)
         self._reached = business.now  # a live clock runs ahead of what has been played
         self._planned_to = _midnight(business.now) + timedelta(days=1)
 
     # history
 
-    def live_through(self, days: int) -> None:
-        """Tell the history: so many days from the clock's present, with the former integration at work; then go live."""
+    def live_through(self, days: int, faults: Mapping[str, int] = NOTHING) -> None:
+        """Tell the history: so many days from the clock's present, with the former integration at work; then go live.
+
+        `faults` (label -> how many) go wrong in it (`Planter.schedule_history`).
+        """
         business = self.business
         legacy = Legacy(business, self.truth)
         legacy.sync_all()
         end = business.now + timedelta(days=days)
+        self.planter.schedule_history(faults, end)
         day = _midnight(business.now)
         while day < end:
             for at in (day + timedelta(hours=hour) for hour in _SYNC_HOURS):
@@ -50,10 +59,18 @@ class World:
         self.goods.posting = False
         business.went_live_at = business.now
         business.clock.release()
+        self._idle_until_now()
         for system in business.systems.values():
             if isinstance(system.account, ErpAccount):
                 system.account.exporting = True
                 system.account.export()
+
+    def _idle_until_now(self) -> None:
+        """Play the time that a live clock leaves between the end of history and the wall: nobody comes, machines go on."""
+        agenda = self.business.agenda
+        agenda.frozen = True
+        self.advance_to(self.business.now)
+        agenda.frozen = False
 
     # time
 

@@ -1,12 +1,15 @@
 """What the Amazon channel writes, and what it says of each row."""
 
 import asyncio
+import json
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from invbi_pipeline.channels.protocol import Write
 from invbi_pipeline.domain.words import CorrectionKind, Dataset
+from invbi_pipeline.sandbox.amazon import feeds_api
 from invbi_pipeline_tests.channels.amazon.shop import Shop, set_to, shop
 
 
@@ -133,6 +136,18 @@ def test_a_feed_that_may_have_been_taken_is_settled_by_reading(where: str, fault
     assert {result.outcome for result in results} == {outcome}
     assert number(seller, "M-0") == left
     assert len(seller.asked("/feeds/2021-06-30/feeds", "POST")) <= 2
+
+
+def test_a_feed_whose_report_comes_too_late_is_in_doubt_until_its_numbers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds_api, "DONE_AFTER", timedelta(hours=2))  # hours were seen
+    seller = shop(merchant=120)
+    results = asyncio.run(seller.write(*[set_to(f"M-{n}", 3) for n in range(120)]))
+    assert {(result.outcome, result.code) for result in results} == {("ambiguous", "feed_pending")}
+    (named,) = {json.loads(result.answer)["feedId"] for result in results}
+    assert f"Feed {named} was taken" in results[0].message
+    assert number(seller, "M-0") == 10
+    seller.clock.pass_by(minutes=120)
+    assert number(seller, "M-0") == 3
 
 
 def test_who_ships_cannot_be_learnt_so_nothing_is_sent() -> None:

@@ -48,12 +48,34 @@ def test_a_repeated_code_in_one_order_is_a_line_of_its_own(tmp_path: Path) -> No
     assert reading.rejected["row_number"].to_list() == [4]
 
 
+def test_lines_told_apart_by_their_number_alone_are_told_of(tmp_path: Path) -> None:
+    text = "order,code,qty,status,day,changed\n1,A,2,Placed,2026-07-01,2026-07-01\n1,A,3,Placed,2026-07-01,2026-07-02\n"
+    columns = {**ORDERS, "updated_at": "changed"}
+    [warning] = read(tmp_path, "orders", text, columns, status=WORDS).warnings
+    assert warning.startswith("1 order line repeats the code of another line of its order")
+    assert read(tmp_path, "orders", text, columns, status=WORDS, keep_last=True).warnings == ()
+
+
 def test_units_shipped_in_parts_are_movements_of_their_own(tmp_path: Path) -> None:
     columns = {**ORDERS, "open_quantity": "open", "updated_at": "changed"}
     text = "order,code,qty,status,day,open,changed\n1,A,3,Placed,2026-07-01,1,2026-07-02\n"
     movements = read(tmp_path, "orders", text, columns, status=WORDS).frames["movements"]
     assert movements.select("movement_id", "units").rows() == [("1/A/shipped/1", "-1"), ("1/A/shipped/2", "-1")]
     assert movements["occurred_at"].to_list() == ["2026-07-02T00:00:00.000000+00:00"] * 2
+
+
+def test_units_that_contradict_each_other_or_are_absurdly_many_are_refused_before_they_are_taken_apart(tmp_path: Path) -> None:
+    columns = {**ORDERS, "open_quantity": "open"}
+    lines = "1,A,100001,Sent,D,0", "2,A,2,Placed,D,5", "3,A,2,Sent,D,2", "4,A,2,Void,D,2"
+    rows = [line.replace("D", "2026-07-01") for line in lines]
+    reading = read(tmp_path, "orders", "\n".join(("order,code,qty,status,day,open", *rows)), columns, status=WORDS)
+    assert reading.frames["order_lines"]["order_id"].to_list() == ["4"]
+    assert reading.rejected is not None
+    assert list(reading.rejected.select("row_number", "reason").iter_rows()) == [
+        (2, "quantity: more than 100,000 units in one line"),
+        (3, "open_quantity: more than was ordered"),
+        (4, "open_quantity: above 0, and the line is fulfilled"),
+    ]
 
 
 def test_an_unknown_status_is_told_and_nothing_is_guessed(tmp_path: Path) -> None:

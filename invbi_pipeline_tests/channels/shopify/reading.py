@@ -17,7 +17,7 @@ def read(shop: Shop, dataset: Dataset, since: str = "") -> Reading:
 
 
 def frame(shop: Shop, name: str, since: str = "") -> pl.DataFrame:
-    dataset = Dataset.ORDERS if name in {"order_lines", "effects", "movements"} else Dataset(name)
+    dataset = Dataset.ORDERS if name in {"order_lines", "effects", "movements", "returns"} else Dataset(name)
     return read(shop, dataset, since).frames[name]
 
 

@@ -5,7 +5,7 @@ import random
 import polars as pl
 import pytest
 
-from invbi_pipeline.domain.words import Dataset
+from invbi_pipeline.domain.words import Dataset, ReturnState
 from invbi_pipeline.sandbox.contract import Line
 from invbi_pipeline.store.landing import prepare
 from invbi_pipeline_tests.channels.shopify.conftest import Shop
@@ -203,3 +203,30 @@ def test_opening_and_effects_are_the_number_at_every_point_and_open_units_are_wh
             left = units(reading.frames["movements"].filter(here)["units"])
             assert 100 + moved == shop.account.number(key, place)
             assert 100 + moved + held == 100 + left, "available and committed are what lies on the shelf"
+
+
+@pytest.mark.parametrize(
+    ("state", "damaged", "told", "back"),
+    [
+        (ReturnState.RECEIVED, False, ("received", "false"), 0),
+        (ReturnState.RESTOCKED, True, ("restocked", "true"), 1),
+        (ReturnState.WRITTEN_OFF, True, ("written_off", "true"), 0),
+        (ReturnState.MISSING, False, ("missing", "false"), 0),
+    ],
+)
+def test_a_return_is_told_by_what_became_of_the_goods(
+    shop: Shop, state: ReturnState, damaged: bool, told: tuple[str, str], back: int
+) -> None:
+    key = shop.item("A")
+    order = shop.sell(key, 2, pos=True, at=shop.soho)
+    shop.account.take_back(order, key, 1, shop.soho, state, damaged=damaged)
+    said = rows(frame(shop, "returns"), "state", "damaged", "units", "location_key", "order_id")
+    assert said == [(*told, "1", shop.soho, order)]
+    assert frame(shop, "movements").filter(kind="return").height == back
+
+
+def test_a_refund_without_a_return_says_nothing_of_goods(shop: Shop) -> None:
+    key = shop.item("A")
+    order = shop.sell(key, 2, pos=True, at=shop.soho)
+    shop.account.refund(order, key, 1, None)
+    assert frame(shop, "returns").is_empty()

@@ -56,6 +56,8 @@ def test_a_level_is_a_hint_about_its_listing() -> None:
         ("orders/edited", {"order_edit": {"order_id": 7}}, ("7",)),
         ("refunds/create", {"id": 1, "order_id": 7}, ("7",)),
         ("fulfillments/create", {"id": 1, "order_id": 7}, ("7",)),
+        ("returns/approve", {"id": 1, "order": {"id": 7, "admin_graphql_api_id": "gid://shopify/Order/7"}}, ("7",)),
+        ("locations/deactivate", {"id": 1, "active": False}, ()),
         ("app/uninstalled", {"id": 1}, ()),
     ],
 )
@@ -102,6 +104,29 @@ def test_without_a_secret_nothing_is_believed_and_the_setting_is_named() -> None
 def test_a_signed_body_that_is_no_object_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
         channel({"webhook_secret": WEBHOOK_SECRET}).parse_event(signed(body, "orders/create"), body, "")
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("products/update", b'{"variants": "abc"}'),
+        ("products/update", b'{"variants": [1]}'),
+        ("orders/edited", b'{"order_edit": [1]}'),
+        ("orders/create", b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"),
+    ],
+)
+def test_a_signed_body_of_another_shape_is_a_bad_answer(topic: str, body: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        channel({"webhook_secret": WEBHOOK_SECRET}).parse_event(signed(body, topic), body, "")
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\0", "gid://shopify/Order/1", '1" OR status:any', {"a": 1}, 10**30, "7\n"])
+def test_what_is_no_id_of_shopifys_is_not_asked_for(odd: object) -> None:
+    assert event("orders/create", {"id": odd}).order_ids == ()
+
+
+def test_a_time_beyond_the_calendar_is_none() -> None:
+    assert event("orders/create", {"id": 7, "updated_at": "0001-01-01T00:00:00+14:00"}).occurred_at is None
 
 
 def test_what_the_emulated_shop_delivers_is_understood(shop: Shop) -> None:

@@ -1,4 +1,6 @@
 import json
+import random
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -6,12 +8,32 @@ import pytest
 from graphql import GraphQLSchema, parse
 from graphql.execution.values import get_variable_values
 
-from invbi_pipeline.channels.protocol import WriteOutcome
+from invbi_pipeline.channels.protocol import Channel, WriteOutcome
+from invbi_pipeline.channels.registry import open_channel
+from invbi_pipeline.channels.shared import Alone
+from invbi_pipeline.config import SystemConfig
 from invbi_pipeline.domain.words import CorrectionKind
 from invbi_pipeline_tests.channels.shopify.conftest import TOKEN, Shop
 from invbi_pipeline_tests.channels.shopify.reading import correction, write
 
 POST = CorrectionKind.POST
+
+
+class Switch(Alone):
+    """What a person in another process has to say: go on, or stop."""
+
+    off = False
+
+    def paused(self, system: str) -> bool:
+        return self.off
+
+
+def reopened(shop: Shop, shared: Alone | None = None, **settings: Any) -> Channel:
+    """Return another channel to the same shop, configured otherwise."""
+    raw = {"platform": "shopify", "roles": ["sells"], "base_url": "http://shop.test", **settings}
+    secrets = {"secrets": {"token": {"env": "SHOP_TOKEN"}, "webhook_secret": {"env": "SHOP_HOOKS"}}}
+    config = SystemConfig.model_validate({**raw, **secrets})
+    return open_channel("shopify_uk", config, shop.clock, random.Random(1), transport=shop.wire, shared=shared)
 
 
 def mutations(shop: Shop) -> list[dict[str, Any]]:
@@ -179,7 +201,7 @@ def test_a_movement_is_posted_by_its_delta_with_its_reference(shop: Shop) -> Non
     assert outcomes(shop, correction(key, shop.soho, -2, kind=POST)) == [WriteOutcome.ACCEPTED]
     sent = mutations(shop)[0]["input"]
     assert sent["referenceDocumentUri"] == "invbi://movement/till/m-1"
-    assert sent["changes"][0]["changeFromQuantity"] == 5
+    assert sent["changes"][0]["changeFromQuantity"] is None  # said outright: a delta holds whatever the number is
     assert shop.account.number(key, shop.soho) == 3
 
 
@@ -235,3 +257,40 @@ def test_no_secret_is_in_any_result(shop: Shop) -> None:
     results = write(shop, [correction(key, shop.soho, 3, 5), correction(key, shop.warehouse, -1, kind=POST)])
     assert TOKEN not in repr(results)
     assert {result.outcome for result in results.values()} == {WriteOutcome.RETRY}
+
+
+def test_an_item_is_connected_to_a_location_first_where_the_configuration_allows_it(shop: Shop) -> None:
+    stocked, unstocked = shop.item("A"), shop.item("U", soho=None)
+    sent = [correction(stocked, shop.soho, 1, 5), correction(unstocked, shop.soho, 4, 0)]
+    assert outcomes(shop, *sent) == [WriteOutcome.ACCEPTED, WriteOutcome.REJECTED]
+    shop.account.type_over(stocked, shop.soho, 5)
+    shop.channel = reopened(shop, connect_unstocked=True)
+    assert outcomes(shop, correction(stocked, shop.soho, 2, 5), sent[1]) == [WriteOutcome.ACCEPTED] * 2
+    assert [shop.account.number(key, shop.soho) for key in (stocked, unstocked)] == [2, 4]
+
+
+def test_a_request_that_shopify_refuses_whole_is_halved_until_the_culprit_is_alone(shop: Shop) -> None:
+    keys = [shop.item(f"A{n}") for n in range(4)]
+    sent = [correction(key, shop.soho, n, 5) for n, key in enumerate(keys)]
+    sent[2] = correction(keys[2], shop.soho, 10**12, 5)  # more than the schema's Int holds: INVALID_VARIABLE
+    assert outcomes(shop, *sent) == ["accepted", "accepted", "rejected", "accepted"]
+    assert [shop.account.number(key, shop.soho) for key in keys] == [0, 1, 5, 3]
+
+
+def test_after_a_pause_nothing_that_changes_a_number_leaves(shop: Shop) -> None:
+    keys = [shop.item(f"A{n}") for n in range(251)]
+    shared = Switch()
+    shop.channel = reopened(shop, shared=shared)
+    writes = [correction(key, shop.soho, 1, 5) for key in keys]
+
+    class Pausing(httpx.AsyncBaseTransport):
+        inner = shop.wire.inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            shared.off = True  # while the first batch is in flight
+            return await self.inner.handle_async_request(request)
+
+    shop.wire.inner = Pausing()
+    results = write(shop, writes)
+    assert Counter((r.outcome, r.code) for r in results.values()) == {("accepted", ""): 250, ("retry", "paused"): 1}
+    assert len(mutations(shop)) == 1

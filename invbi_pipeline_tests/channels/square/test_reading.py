@@ -6,7 +6,7 @@ import polars as pl
 
 from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.domain.frames import WALL
-from invbi_pipeline.domain.words import Dataset
+from invbi_pipeline.domain.words import Dataset, ReturnState
 from invbi_pipeline.sandbox.contract import Line
 from invbi_pipeline_tests.channels.square.till import Till, till
 
@@ -25,7 +25,7 @@ def test_a_pair_without_a_count_is_unknown_and_an_untracked_variation_has_no_num
     assert rows[shop.keys[2], soho] == rows[shop.keys[2], camden] == ("untracked", None)
     assert len(rows) == 6
     assert reading.full
-    assert reading.platform_time == shop.clock.now()
+    assert reading.platform_time == shop.clock.now().replace(microsecond=0)
 
 
 def test_an_incremental_read_returns_what_moved_and_the_variations_that_changed() -> None:
@@ -166,3 +166,35 @@ def test_check_names_a_mapped_location_that_is_not_there() -> None:
 
 def _points(reading: Reading) -> pl.DataFrame:
     return reading.frames["stock"].select("listing_key", "location_key", "state", "quantity")
+
+
+def test_a_return_at_the_till_waits_until_it_is_put_back_or_binned() -> None:
+    shop = till()
+    key, soho = shop.keys[0], shop.places[0]
+    order = shop.account.order([Line(key, 3)], soho, pos=True)
+    waiting = shop.account.take_back(order, key, 1, soho, ReturnState.RECEIVED)
+    binned = shop.account.take_back(order, key, 1, soho, ReturnState.WRITTEN_OFF)
+    frames = read(shop, Dataset.ORDERS).frames
+    assert frames["returns"].select("return_id", "state", "units", "damaged").rows() == [
+        (waiting, "received", "1", None),
+        (binned, "received", "1", None),
+        (binned, "written_off", "1", "true"),
+    ]
+    assert frames["movements"]["kind"].to_list() == ["sale"]
+
+
+def test_a_restocked_return_is_told_as_a_return_and_as_a_movement() -> None:
+    shop = till()
+    key, soho = shop.keys[0], shop.places[0]
+    order = shop.account.order([Line(key, 2)], soho, pos=True)
+    refund = shop.account.refund(order, key, 2, soho)
+    frames = read(shop, Dataset.ORDERS).frames
+    assert frames["returns"].select("return_id", "state", "units", "location_key").rows() == [(refund, "restocked", "2", soho)]
+    assert frames["movements"].select("kind", "units").rows() == [("sale", "-2"), ("return", "2")]
+
+
+def test_money_given_back_without_goods_is_no_return() -> None:
+    shop = till()
+    order = shop.account.order([Line(shop.keys[0], 2)], shop.places[0], pos=True)
+    shop.account.refund(order, shop.keys[0], 2, None)
+    assert read(shop, Dataset.ORDERS).frames["returns"].is_empty()

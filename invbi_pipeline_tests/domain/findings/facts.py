@@ -8,12 +8,13 @@ import polars as pl
 
 from invbi_pipeline.domain import frames as f
 from invbi_pipeline.domain.findings import REFUSED, FindingInputs, seen
-from invbi_pipeline.domain.findings.inputs import BATCHES, VALUES
+from invbi_pipeline.domain.findings.inputs import BATCHES, DELIVERIES, EARLIER, MOVED, ORDERED, PROMISED, VALUES
 from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 
 __all__ = [
-    "KEY", "NOW", "at", "batches", "candidates", "corrections", "effects", "evidence", "feeds", "found", "listings", "offers",
-    "one", "points", "positions", "refused", "reservations", "systems", "values",
+    "KEY", "NOW", "at", "batches", "candidates", "corrections", "deliveries", "earlier", "effects", "evidence", "feeds",
+    "found", "kits", "listings", "mappings", "movements", "offers", "one", "order_lines", "orders", "places", "points",
+    "positions", "refused", "reservations", "systems", "values",
 ]  # fmt: skip
 
 NOW: Final = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -75,7 +76,7 @@ def effects(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def offers(*rows: dict[str, Any]) -> pl.DataFrame:
-    return _frame(f.OFFERS, rows, {**KEY, "sku": "MUG-RED", "units": 1, "pool": 5, "threshold": 0, "falling_only": False})
+    return _frame(f.OFFERS, rows, {**KEY, "sku": "MUG-RED", "units": 1, "pool": 5, "unpromised": 5, "falling_only": False})
 
 
 def positions(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -86,6 +87,12 @@ def positions(*rows: dict[str, Any]) -> pl.DataFrame:
 def reservations(*rows: dict[str, Any]) -> pl.DataFrame:
     usually = {"system": "web", "order_id": "o1", "line_id": "1", "sku": "MUG-RED", "location": "soho", "units": 1}
     return _frame(f.RESERVATIONS, rows, {**usually, "ordered_at": at(1)})
+
+
+def order_lines(*rows: dict[str, Any]) -> pl.DataFrame:
+    """The lines behind `reservations`: one unit open of the listing at 10 GBP."""
+    usually = {"system": "web", "order_id": "o1", "line_id": "1", "listing_key": "L1", "open_quantity": 1}
+    return _frame(PROMISED, rows, {**usually, "price": 10.0, "currency": "GBP"})
 
 
 def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -105,12 +112,51 @@ def systems(*rows: dict[str, Any]) -> pl.DataFrame:
     return _frame(f.SYSTEMS, rows, {"system": "web", "platform": "shopify", "counts": True, "sells": True})
 
 
+def places(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.PLACES, rows, {"location": "soho", "kind": "store", "counted_by": "web", "safety_stock": 0, "sellable": True})
+
+
 def refused(*rows: dict[str, Any]) -> pl.DataFrame:
     return _frame(REFUSED, rows, {"system": "web", "dataset": "stock", "reason": "quantity is no number", "rows": 1})
 
 
 def batches(*rows: dict[str, Any]) -> pl.DataFrame:
     return _frame(BATCHES, rows, {"system": "web", "dataset": "stock", "verdict": "believed", "is_full": True})
+
+
+def earlier(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(EARLIER, rows, {**KEY, "version": "", "quantity": 5})
+
+
+def movements(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {**KEY, "kind": "sale", "units": -1, "occurred_at": at(7), "order_id": "", "reference": ""}
+    return _frame(MOVED, rows, usually)
+
+
+def orders(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {
+        **KEY,
+        "order_id": "o1",
+        "line_id": "1",
+        "external_id": "",
+        "state": "open",
+        "quantity": 1,
+        "ordered_at": at(7),
+    }
+    return _frame(ORDERED, rows, usually)
+
+
+def mappings(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.MAPPINGS, rows, {"system": "web", "listing_key": "L1", "sku": "MUG-RED", "units": 1, "how": "exact"})
+
+
+def kits(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(f.KITS, rows, {"kit_sku": "SET", "sku": "MUG-RED", "quantity": 1})
+
+
+def deliveries(*rows: dict[str, Any]) -> pl.DataFrame:
+    usually = {"system": "web", "listing_keys": [], "order_ids": [], "received_at": at(0)}
+    return _frame(DELIVERIES, rows, usually)
 
 
 def found(inputs: FindingInputs, *, tolerance: int = 0) -> pl.DataFrame:

@@ -25,7 +25,7 @@ def test_every_action_is_one_sentence() -> None:
 
 
 def test_every_code_can_be_told_from_what_the_truth_half_noticed() -> None:
-    told = found(FindingInputs(candidates=candidates(*({"code": code} for code in CATALOGUE))))
+    told = found(FindingInputs(candidates=candidates(*({"code": code, "listing_key": code} for code in CATALOGUE))))
     assert sorted(told["code"]) == sorted(CATALOGUE)
     assert told["suggested_action"].null_count() == 0
 
@@ -38,3 +38,11 @@ def test_a_code_that_is_not_in_the_catalogue_is_refused() -> None:
 def test_an_unmapped_listing_has_the_units_it_sold() -> None:
     row = candidates({"code": "unmapped_listing", "evidence": '{"sold_units":4}'})
     assert one(FindingInputs(candidates=row), "unmapped_listing")["units"] == 4
+
+
+def test_a_listing_whose_code_is_nearly_a_skus_is_told_once_with_what_it_sold() -> None:
+    nobodys = {"code": "unmapped_listing", "evidence": '{"code":"mug red","sold_units":4}'}
+    near = {"code": "near_miss_sku", "evidence": '{"code":"mug red","skus":["MUG-RED"]}'}
+    told = found(FindingInputs(candidates=candidates(nobodys, near, {**nobodys, "listing_key": "L2"})))
+    assert told.select("code", "listing_key", "units").rows() == [("near_miss_sku", "L1", 4), ("unmapped_listing", "L2", 4)]
+    assert told["evidence"][0] == '{"code":"mug red","skus":["MUG-RED"],"sold_units":4}'

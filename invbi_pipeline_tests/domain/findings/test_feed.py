@@ -24,7 +24,7 @@ def test_a_system_that_is_not_believed_is_told_with_all_it_shows(verdict: str, c
 def test_a_blind_system_is_told_with_its_age() -> None:
     feed = feeds({"verdict": "unreachable", "reason": "connection refused", "blind_since": at(18)})
     row = one(FindingInputs(feeds=feed), "system_unreachable")
-    assert row["cause"] == "web does not answer since 09:18 (12 min): connection refused."
+    assert row["cause"] == "web has not answered since 09:18 UTC (12 min): connection refused."
 
 
 def test_refused_rows_are_told_once_a_system_with_their_reasons() -> None:
@@ -32,6 +32,11 @@ def test_refused_rows_are_told_once_a_system_with_their_reasons() -> None:
     row = found(FindingInputs(quarantine=rows)).filter(system="web").row(0, named=True)
     assert row["cause"] == "5 rows of web were refused: 4 × quantity is no number (stock); 1 × no key (orders)."
     assert (evidence(row)["datasets"], evidence(row)["refused"], row["units"]) == (["orders", "stock"], 5, None)
+
+
+def test_the_rows_refused_for_a_fourth_reason_and_more_are_counted_in_the_sentence() -> None:
+    row = one(FindingInputs(quarantine=refused(*({"reason": f"reason {n}", "rows": 9 - n} for n in range(5)))), "bad_rows")
+    assert row["cause"].endswith("; 7 × reason 2 (stock); 11 for other reasons.")
 
 
 def test_a_clock_more_than_two_minutes_off_is_told() -> None:

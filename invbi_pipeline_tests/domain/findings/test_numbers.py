@@ -5,13 +5,14 @@ import pytest
 from invbi_pipeline.domain.findings import FindingInputs
 from invbi_pipeline_tests.domain.findings.facts import (
     at,
+    candidates,
+    corrections,
     evidence,
     found,
-    offers,
+    listings,
+    mappings,
     one,
     points,
-    positions,
-    reservations,
     systems,
     values,
 )  # fmt: skip
@@ -30,6 +31,21 @@ def test_a_number_above_the_offer_at_two_looks_is_an_oversell_risk_with_its_unit
 
 def test_what_two_judged_looks_saw_is_told_although_the_order_feed_has_not_caught_up_with_the_present_one() -> None:
     assert one(FindingInputs(points=points({**HIGH, "judged": False})), "oversell_risk")["units"] == 3
+
+
+def test_what_our_own_push_lowered_before_a_second_look_could_be_oversold_until_then() -> None:
+    taken = {"found": 3, "found_how": "taken", "found_at": at(10)}
+    pushes = corrections(
+        {"sent_at": at(5), "shown": 12, "target": 9}, {"correction_id": "c2"}, {"correction_id": "c3", "sent_at": at(15)}
+    )
+    row = one(FindingInputs(points=points(taken), corrections=pushes), "oversell_risk")
+    assert row["cause"] == "MUG-RED on web (soho) showed 8 where 5 could be sold, until it was lowered at 09:10 UTC."
+    assert (row["units"], evidence(row)["correction_id"], row["suggested_action"]) == (3, "c2", "")
+
+
+def test_a_lowered_number_that_two_looks_saw_is_told_as_it_stands() -> None:
+    confirmed = {**HIGH, "reported": 9, "found": 4, "found_how": "taken", "found_at": at(10)}
+    assert one(FindingInputs(points=points(confirmed), corrections=corrections({})), "oversell_risk")["units"] == 4
 
 
 def test_an_oversell_risk_is_critical_where_nothing_may_be_sold() -> None:
@@ -53,7 +69,8 @@ def test_an_undersell_within_the_tolerance_is_none() -> None:
     [
         pytest.param({"gap_looks": 1}, id="its first look: a push is due"),
         pytest.param({"in_flight": 1}, id="a push is in flight"),
-        pytest.param({"judged": False, "gap_looks": 1}, id="an order may be late"),
+        pytest.param({"judged": False, "gap_looks": 1, "unexplained": 3}, id="an order may be late"),
+        pytest.param({"judged": True, "gap_looks": 1, "unexplained": -1, "pending": -4}, id="it fell, and not far enough yet"),
         pytest.param({"state": "counted"}, id="a counted number"),
         pytest.param({"state": "unknown"}, id="an unknown number"),
         pytest.param({"state": "unmapped"}, id="an unmapped number"),
@@ -66,9 +83,26 @@ def test_what_only_looks_wrong_is_no_finding(decoy: dict[str, Any]) -> None:
     assert found(FindingInputs(points=points({**HIGH, **decoy}))).is_empty()
 
 
+def test_of_a_listing_whose_map_row_says_another_pack_its_number_is_not_judged() -> None:
+    doubt = candidates({"code": "pack_mismatch"})
+    assert found(FindingInputs(points=points(LOW), candidates=doubt))["code"].to_list() == ["pack_mismatch"]
+
+
+def test_of_a_pack_whose_map_row_somebody_overwrote_no_number_is_told() -> None:
+    was = mappings({"units": 6, "valid_to": at(5)}, {"units": 1})
+    inputs = FindingInputs(points=points(LOW), mappings=was, listings=listings({"raw_sku": "MUG-RED-6PK", "title": "Mug"}))
+    assert found(inputs)["code"].to_list() == ["pack_mismatch"]
+
+
 def test_confirmed_drift_tells_of_its_gap_at_once() -> None:
     drifted = {"reported": 8, "state": "drifted", "gap_looks": 1, "confirmed": 3}
     assert one(FindingInputs(points=points(drifted)), "oversell_risk")["units"] == 3
+
+
+@pytest.mark.parametrize(("code", "reported", "unexplained"), [("oversell_risk", 8, 3), ("undersell", 2, -3)])
+def test_a_number_that_went_its_own_way_is_told_at_its_first_judged_look(code: str, reported: int, unexplained: int) -> None:
+    astray = {"reported": reported, "state": "drifted", "gap_looks": 1, "unexplained": unexplained, "judged": True}
+    assert one(FindingInputs(points=points(astray)), code)["units"] == 3
 
 
 def test_a_channel_at_0_while_another_sells_the_sku_is_a_stockout_and_not_an_undersell_too() -> None:
@@ -82,32 +116,6 @@ def test_a_number_of_0_is_an_undersell_where_the_channel_has_the_sku_elsewhere_o
     elsewhere = points(ZERO, {"location": "camden"}, {"system": "amazon", "listing_key": "A1"})
     assert found(FindingInputs(points=elsewhere))["code"].to_list() == ["undersell"]
     assert found(FindingInputs(points=points(ZERO)))["code"].to_list() == ["undersell"]
-
-
-def test_more_promises_than_units_is_oversold_once_a_channel_with_the_competing_orders() -> None:
-    orders = reservations({"units": 4}, {"system": "amazon", "order_id": "o2", "units": 3, "ordered_at": at(2)})
-    there = positions({"on_hand": 5, "free": -2, "available": -2}, {"location": "leeds", "free": 1, "available": 1})
-    pools = offers({"pool": -2}, {"location": "camden", "pool": -2})
-    row = one(FindingInputs(offers=pools, reservations=orders, positions=there, values=values({})), "oversold")
-    assert (row["units"], row["money"], row["severity"], row["sku"], row["listing_key"]) == (2, 5.0, "critical", "MUG-RED", "")
-    assert [order["order_id"] for order in evidence(row)["orders"]] == ["o2", "o1"]
-    assert evidence(row)["could_ship"] == [{"location": "leeds", "available": 1}]
-    assert row["cause"] == "7 units of MUG-RED are promised by 2 order lines, 2 more than web may ship."
-
-
-def test_a_pool_below_0_because_of_a_threshold_is_not_oversold() -> None:
-    inputs = FindingInputs(offers=offers({"pool": -5, "threshold": 10}), reservations=reservations({}), positions=positions({}))
-    assert found(inputs).is_empty()
-
-
-def test_orders_that_one_place_lacks_and_others_have_are_not_oversold() -> None:
-    there = positions({"free": -2, "available": -2}, {"location": "leeds", "free": 9, "available": 9})
-    assert found(FindingInputs(offers=offers({"pool": 7}), reservations=reservations({}), positions=there)).is_empty()
-
-
-def test_a_sku_that_no_channel_lists_is_told_without_a_system() -> None:
-    inputs = FindingInputs(positions=positions({"free": -1, "available": -1}), reservations=reservations({"units": 6}))
-    assert (one(inputs, "oversold")["system"], one(inputs, "oversold")["units"]) == ("", 1)
 
 
 def test_a_channel_that_counts_the_stock_itself_sells_it_too() -> None:

@@ -1,9 +1,11 @@
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 
 from invbi_pipeline.domain.findings import FindingInputs
+from invbi_pipeline.domain.frames import LIVES, fit
 from invbi_pipeline_tests.domain.findings.facts import at, corrections, evidence, feeds, found, one, points
 
 WRONG = {"reported": 8, "state": "push_due", "gap_looks": 1}
@@ -16,12 +18,26 @@ def _told(correction: dict[str, Any], point: dict[str, Any] = WRONG) -> list[str
 
 
 def test_a_held_correction_waits_for_a_person_with_the_guards_reasons() -> None:
-    guard = '{"age": "pass", "size": "the change of 3 \\"units\\" is too large.", "mode": "approve", "paused": "web is paused"}'
+    guard = '{"age": "pass", "size": "the change of 3 \\"units\\" is too large.", "mode": "approve", "undone": "taken back"}'
     held = corrections({**UNSENT, "state": "held", "guard": guard})
     row = one(FindingInputs(points=points(WRONG), corrections=held), "push_held")
-    assert evidence(row)["holds"] == ['the change of 3 "units" is too large.', "web is paused"]
+    assert evidence(row)["holds"] == ['the change of 3 "units" is too large.', "taken back"]
     assert row["cause"].startswith("The correction of MUG-RED on web (soho) to 5 is held: the change of 3")
     assert row["units"] == 3
+
+
+def test_what_a_guard_says_of_a_whole_channel_is_one_finding_with_what_waits_and_how_to_release_it() -> None:
+    share = json.dumps({"mode": "is auto", "changed_share": "the plan changes 3 of 4 numbers of this channel"})
+    large = json.dumps({"changed_share": "the plan changes 3 of 4 numbers of this channel", "change_units": "very large"})
+    waits = [
+        {**UNSENT, "state": "held", "guard": large if n == 2 else share, "correction_id": f"c{n}", "listing_key": f"L{n}"}
+        for n in range(3)
+    ]
+    told = found(FindingInputs(corrections=corrections(*waits)))
+    assert told.select("code", "listing_key", "units").rows() == [("push_held", "", 9), ("push_held", "L2", 3)]
+    assert told["cause"][0] == ("3 corrections of web (9 units) are held: the plan changes 3 of 4 numbers of this channel.")
+    assert "`invbi approve --system web`" in told["suggested_action"][0]
+    assert evidence(told.row(1, named=True))["guards"] == ["change_units"]
 
 
 @pytest.mark.parametrize("guard", ["first_look", "two_looks", "feed", "owner_age"])
@@ -85,3 +101,33 @@ def test_a_push_after_which_the_very_same_wrong_number_is_read_was_lost() -> Non
 
 def test_a_push_whose_number_is_read_is_not_unverified_because_its_flight_goes_on() -> None:
     assert _told({"state": "accepted", "verified_at": None}, {"reported": 5, "in_flight": 1}) == []
+
+
+def test_a_push_whose_target_was_sold_from_since_has_been_seen() -> None:
+    sold = {"base": 5, "expected": 4, "reported": 4, "offer": 6, "state": "push_due"}
+    assert "push_unverified" not in _told({"state": "accepted", "verified_at": None}, sold)
+
+
+def test_an_overwritten_push_that_was_called_over_is_not_told_of_a_later_gap() -> None:
+    mismatched = {"state": "mismatched", "verified_at": None, "read_back": 7}
+    inputs = FindingInputs(points=points(WRONG), corrections=corrections(mismatched), feeds=feeds({}))
+    first = found(inputs).filter(pl.col("code") == "push_mismatched")
+    assert first.height == 1
+    over = first.with_columns(state=pl.lit("resolved"), resolved_at=pl.lit(at(20)), missed_run=pl.lit(None), returns=pl.lit(0))
+    assert "push_mismatched" not in found(inputs._replace(known=fit(over, LIVES)))["code"].to_list()
+
+
+def test_the_old_number_is_no_proof_while_a_cancellation_may_have_made_it_again() -> None:
+    accepted, stands = {"state": "accepted", "verified_at": None}, {"reported": 8, "state": "push_due", "gap_looks": 1}
+    slow = feeds({"order_lag_s": 1800})
+    said = found(FindingInputs(points=points({**stands, "judged": False}), corrections=corrections(accepted), feeds=slow))
+    assert "push_unverified" not in said["code"].to_list()
+    assert "push_unverified" in _told(accepted, {**stands, "judged": False})  # every order would be known by now
+    assert "push_unverified" in _told(accepted, stands)
+
+
+def test_a_push_whose_number_orders_may_yet_explain_is_not_called_unseen() -> None:
+    accepted = {"state": "accepted", "verified_at": None}
+    sold = {"base": 5, "expected": 5, "reported": 2, "unexplained": -3, "state": "drifted", "judged": False}
+    assert "push_unverified" not in _told(accepted, sold)
+    assert "push_unverified" in _told(accepted, {**sold, "judged": True})

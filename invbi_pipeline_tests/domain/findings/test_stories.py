@@ -3,7 +3,7 @@
 import polars as pl
 
 from invbi_pipeline.domain.findings import FindingInputs, seen
-from invbi_pipeline_tests.domain.one_point import Story, at
+from invbi_pipeline_tests.domain.points.one_point import Story, at
 
 
 def _told(story: Story, minute: float) -> dict[str, int]:
@@ -38,7 +38,7 @@ def test_a_late_order_is_never_told() -> None:
 def test_a_change_that_two_judged_looks_confirm_is_told_as_drift() -> None:
     story = Story().agreed(10)
     story.look(7, offer=10, minute=5, complete=5)
-    assert _told(story, 5) == {}
+    assert _told(story, 5) == {"undersell": 3}
     story.look(7, offer=10, minute=10, complete=10)
     assert _told(story, 10) == {"drift": 3, "undersell": 3}
 
@@ -50,6 +50,15 @@ def test_a_raise_that_our_lowering_wiped_is_told_as_drift_once() -> None:
     assert _told(story, 7) == {"drift": 3}
     story.look(10, offer=10, minute=12, complete=12)
     assert _told(story, 12) == {}
+
+
+def test_looks_at_a_gap_that_is_mended_say_nothing_of_the_next_one_the_other_way() -> None:
+    story = Story().agreed(10)
+    for minute in (5, 10):
+        story.look(10, offer=13, minute=minute, complete=minute)
+    story.send(11).look(13, offer=13, minute=15, complete=12)
+    story.look(13, offer=12, minute=20, complete=14)
+    assert _told(story, 20) == {}
 
 
 def test_the_first_judged_look_at_a_whole_system_tells_what_is_wrong() -> None:

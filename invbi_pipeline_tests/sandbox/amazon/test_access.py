@@ -51,6 +51,7 @@ def test_a_usage_plan_is_enforced_and_stated_and_refills_on_the_worlds_clock(sel
     assert "payload" in seller.stock()
     seller.account.wire.enforce_limits = False
     assert all("payload" in seller.stock() for _ in range(5))
+    assert seller.get_wrongly("/fba/inventory/v1/summaries").headers["x-amzn-ratelimit-limit"] == "100000.0"
 
 
 def test_a_skewed_clock_shows_in_the_date_header_and_every_time(seller: Seller) -> None:

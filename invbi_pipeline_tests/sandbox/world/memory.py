@@ -32,6 +32,7 @@ class MemoryAccount:
         self.wire = Wire()
         self.app = Starlette()
         self.references: list[str] = []
+        self.accepted: dict[str, int] = {}  # by listing key: a quantity that is still to be applied
         self._per_location = per_location
         self._specs: dict[str, ItemSpec] = {}
         self._numbers: dict[tuple[str, str], int | None] = {}
@@ -136,7 +137,7 @@ class MemoryAccount:
         return self._orders[order_id].moved
 
     def number(self, listing_key: str, location_key: str) -> int | None:
-        return self._numbers.get(self._at(listing_key, location_key))
+        return self.accepted.get(listing_key, self._numbers.get(self._at(listing_key, location_key)))
 
     def on_webhook(self, deliver: Callable[[str, Mapping[str, str], bytes], None]) -> None:
         return None

@@ -24,3 +24,13 @@ def test_a_live_clock_stands_still_in_history_and_then_follows_the_wall() -> Non
     clock.move_to(began)
     clock.release()
     assert began <= clock.now() <= datetime.now(UTC)
+
+
+def test_a_live_clock_that_leapt_goes_on_with_the_wall_and_further_ahead_of_it() -> None:
+    clock = LiveClock()
+    clock.leap(600)
+    assert clock.now() < datetime.now(UTC)  # history is not over
+
+    clock.release()
+    before, now, after = datetime.now(UTC), clock.now(), datetime.now(UTC)
+    assert before <= now - timedelta(seconds=600) <= after

@@ -1,0 +1,75 @@
+"""Delivering messages: through one library to Slack, e-mail, Teams, webhooks; and the sign of life that a watcher waits for.
+
+Addresses hold secrets. They are in no error and in no log: the libraries' own loggers are silent while they are used.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from invbi_pipeline.errors import TransientError
+
+__all__ = ["Message", "beat", "deliver", "misspelt", "send"]
+
+_TALKERS: Final = ("apprise", "urllib3", "requests", "httpx", "httpcore")  # they log whole addresses
+_PATIENCE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent."""
+
+    title: str
+    body: str
+
+
+def deliver(message: Message, addresses: Sequence[str]) -> list[int]:
+    """Send to each apprise address, and return the positions of those that did not take it (or that are no address)."""
+    import apprise
+
+    def took(address: str) -> bool:
+        post = apprise.Apprise()
+        return bool(post.add(address)) and bool(post.notify(title=message.title, body=message.body))
+
+    with _silent():
+        return [at for at, address in enumerate(addresses) if not took(address)]
+
+
+def misspelt(addresses: Sequence[str]) -> list[int]:
+    """Return the positions of what is no apprise address; nothing is sent."""
+    import apprise
+
+    with _silent():
+        return [at for at, address in enumerate(addresses) if not apprise.Apprise().add(address)]
+
+
+def send(message: Message, addresses: Sequence[str]) -> None:
+    """Send to every address. Raises `TransientError`, naming them by their position alone, where one did not take it."""
+    if failed := deliver(message, addresses):
+        names = ", ".join(f"alerts.urls.{at}" for at in failed)
+        raise TransientError(f"An alert could not be delivered to {names}: no answer, a refusal, or an address that is none.")
+
+
+def beat(address: str, transport: httpx.BaseTransport | None = None) -> bool:
+    """Call the watcher's address, to say that a run has ended. Return whether it answered well; nothing is raised."""
+    with _silent(), httpx.Client(timeout=_PATIENCE_S, transport=transport, follow_redirects=True) as client:
+        try:
+            return client.get(address).is_success
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in _TALKERS}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,1 @@
+"""Corrections: what should be changed, and what stops it."""

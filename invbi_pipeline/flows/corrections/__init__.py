@@ -1,0 +1,1 @@
+"""What is done about it: plans, approval, sending, reading back, taking back."""

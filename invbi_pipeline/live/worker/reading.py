@@ -1,0 +1,171 @@
+"""Reading: deliveries are hints; the listings and orders that they name are read again by id, through the walls of every read.
+
+A delivery is answered when all that it names was read as it stood after the event. An order that its platform does not show yet,
+or shows as it was before, is asked for again (`Read.late`); what nobody shows within `PATIENCE` is left to the next sweep.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from invbi_pipeline.channels.protocol import Channel, NamesOrders, Reading
+from invbi_pipeline.domain.frames import WALL
+from invbi_pipeline.domain.words import Dataset
+from invbi_pipeline.errors import InvbiError
+from invbi_pipeline.flows.context import Context, asking
+from invbi_pipeline.flows.feeds.inbox import read_points, where_to_look, worth_landing
+from invbi_pipeline.live.worker.memory import Memory
+from invbi_pipeline.store.inbox import Delivery
+from invbi_pipeline.store.landing import POINTS, Batch, prepare
+
+__all__ = ["PATIENCE", "Read", "Sweep", "merged_changes", "read_named", "read_numbers"]
+
+PATIENCE: Final = timedelta(minutes=2)  # then the next sweep of the orders, whose lag is longer, has the better chance
+_UNDER_WAY: Final = timedelta(minutes=1)  # a delivery may come that much after the change
+_GRAIN: Final = timedelta(seconds=1)  # platforms state times in whole seconds
+_PATIENCE_S: Final = 60.0  # for one answer, whatever its retries would still do
+
+
+@dataclass(slots=True)
+class Sweep:
+    """A system was swept: how far all feeds reach now (FEEDS), and what its deliveries named lately (`inbox.DELIVERY_ROWS`).
+
+    Deciding it says how many orders and levels had changed that no delivery named.
+    """
+
+    system: str
+    feeds: pl.DataFrame
+    named: pl.DataFrame
+    missed_orders: int = 0
+    missed_levels: int = 0
+
+    @property
+    def reach(self) -> datetime | None:
+        """How far the system's orders were read: the platform's time."""
+        said = self.feeds.filter(system=self.system)["orders_complete_to"].drop_nulls().to_list()
+        return said[0] if said else None
+
+    def count(self, changes: Mapping[str, pl.DataFrame], points: pl.DataFrame, now: datetime) -> None:
+        """Count what changed, longer ago than a delivery is under way, and was named by none; `points` are those before."""
+        orders = self.named.explode("order_ids").select(order_id="order_ids").drop_nulls().unique()
+        keys = self.named.explode("listing_keys").select(listing_key="listing_keys").drop_nulls().unique()
+        if (lines := changes.get("order_lines")) is not None:
+            old = lines.filter(pl.col("updated_at") < now - _UNDER_WAY)
+            unnamed = old.join(orders, on="order_id", how="anti").join(keys, on="listing_key", how="anti")
+            self.missed_orders += unnamed["order_id"].n_unique()
+        if (looks := changes.get("observations")) is not None:
+            was = points.select("system", "listing_key", "location", was="raw").drop_nulls("was")
+            moved = looks.join(was, on=["system", "listing_key", "location"]).filter(pl.col("quantity") != pl.col("was"))
+            old = moved.filter(pl.col("changed_at").is_null() | (pl.col("changed_at") < now - _UNDER_WAY))
+            self.missed_levels += old.join(keys, on="listing_key", how="anti").height
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read and waits to be decided, and the deliveries that it answers."""
+
+    batches: list[Batch] = field(default_factory=list)
+    answered: list[Delivery] = field(default_factory=list)
+    late: list[Delivery] = field(default_factory=list)  # to be asked for again
+    sweep: Sweep | None = None
+    troubles: dict[str, str] = field(default_factory=dict)  # system -> why it could not be read
+    taken: asyncio.Event = field(default_factory=asyncio.Event)  # it is being decided
+    decided: asyncio.Event = field(default_factory=asyncio.Event)  # nobody works on it any more
+
+    @property
+    def proves(self) -> bool:
+        """It was read for what we sent ourselves: it answers no delivery, and is no sweep."""
+        return not self.answered and self.sweep is None
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.landed for batch in self.batches)
+
+
+async def read_named(ctx: Context, memory: Memory, system: str, deliveries: Sequence[Delivery]) -> Read:
+    """Read what these deliveries of one system name: its numbers first, so that the orders explain them."""
+    channel, found = ctx.channels[system], Read()
+    keys = list(dict.fromkeys(key for one in deliveries for key in one.listing_keys))
+    orders = list(dict.fromkeys(order for one in deliveries for order in one.order_ids))
+    try:
+        with asking(system):
+            if keys:
+                found.batches += await _numbers(ctx, memory, channel, keys)
+            if orders and isinstance(channel, NamesOrders):
+                async with asyncio.timeout(_PATIENCE_S):
+                    reading = await channel.read_orders(orders)
+                found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
+    except TimeoutError:
+        found.troubles[system] = f"{system} did not answer within {_PATIENCE_S:g} s; its deliveries wait."
+    except InvbiError as trouble:
+        found.troubles[system] = str(trouble)
+    if found.troubles:
+        found.late = list(deliveries)
+        return found
+    shown = _shown(found.batches) if isinstance(channel, NamesOrders) else None
+    for one in deliveries:
+        gone = ctx.clock.now() - one.received_at > PATIENCE
+        (found.answered if gone or shown is None or _answered(one, shown) else found.late).append(one)
+    return found
+
+
+async def read_numbers(ctx: Context, memory: Memory, system: str, points: pl.DataFrame) -> Read:
+    """Read the numbers of these points (listing_key, location) again, as they stand now."""
+    found = Read()
+    try:
+        with asking(system):
+            found.batches += await _numbers(ctx, memory, ctx.channels[system], points["listing_key"].unique().sort().to_list())
+    except InvbiError as trouble:
+        found.troubles[system] = str(trouble)
+    return found
+
+
+def merged_changes(changes: Sequence[Mapping[str, pl.DataFrame]], keys: Mapping[str, Sequence[str]]) -> dict[str, pl.DataFrame]:
+    """Return the changes of several reads as one: of a row that several name, the last says what it is."""
+    merged: dict[str, pl.DataFrame] = {}
+    for one in changes:
+        for name, rows in one.items():
+            before = merged.get(name)
+            kept = [] if before is None else [before.join(rows, on=list(keys[name]), how="anti", nulls_equal=True)]
+            merged[name] = pl.concat([*kept, rows])
+    return merged
+
+
+async def _numbers(ctx: Context, memory: Memory, channel: Channel, keys: Sequence[str]) -> list[Batch]:
+    known = memory.observed(channel.system, keys).select("listing_key", "location_key").unique(maintain_order=True)
+    answer = await read_points(channel, where_to_look(ctx, channel, keys, known))
+    if isinstance(answer, InvbiError):
+        raise answer
+    if answer is None:
+        return []
+    return [await asyncio.to_thread(_prepared, ctx, worth_landing(answer, known), channel.system)]
+
+
+def _prepared(ctx: Context, reading: Reading, system: str) -> Batch:
+    run_id = ctx.new_id()
+    return prepare(reading, system, run_id, f"{run_id}.{system}.{reading.dataset}.event", POINTS)
+
+
+def _shown(batches: Sequence[Batch]) -> dict[str, datetime | None]:
+    """The orders that were read, with the platform's time of their newest change."""
+    lines = [batch.frame("order_lines") for batch in batches if batch.dataset == Dataset.ORDERS]
+    if not lines:
+        return {}
+    newest = pl.concat(line.select(WALL["order_lines"].keys()) for line in lines).group_by("order_id")
+    return dict(newest.agg(pl.col("updated_at").max()).iter_rows())
+
+
+def _answered(delivery: Delivery, shown: Mapping[str, datetime | None]) -> bool:
+    """Say whether every order that a delivery names was shown as it stood after the event."""
+    happened = delivery.occurred_at
+    for order in delivery.order_ids:
+        if order not in shown:
+            return False
+        at = shown[order]
+        if happened is not None and at is not None and at + _GRAIN <= happened:
+            return False
+    return True

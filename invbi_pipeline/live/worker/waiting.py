@@ -1,0 +1,76 @@
+"""What waits for the order feed: numbers that may only rise, or be judged, once it was read past a certain time.
+
+After a push a number may rise only when a sweep has read the orders past the look that proved it, and what was withheld for sales
+not yet seen is offered again only then (design.md section 2, rules 5 and 6). Nobody announces that. Each decision says which of
+its points wait, and up to when; the feed of their system is then read on as soon as it can have got there.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from invbi_pipeline.domain.frames import POINT_KEY
+from invbi_pipeline.domain.words import COMPARABLE
+
+__all__ = ["Waiting", "waiting_for_orders"]
+
+_KEY: Final = list(POINT_KEY)
+_APART: Final = timedelta(seconds=3)  # between two reads of one feed: many numbers rise after one of them
+_GRAIN: Final = timedelta(seconds=1)  # platforms state times in whole seconds
+
+
+def waiting_for_orders(points: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFrame:
+    """Return system, until, complete_to: by system, up to when its orders must have been read for what waits now (POINTS, BASES).
+
+    A point waits that shows too little, or withholds units, or changed without a known cause, while nothing of ours is under way
+    there and nothing is planned.
+    """
+    beside = points.join(bases.select(*_KEY, "unsure_to", "withheld_until"), on=_KEY, how="left")
+    open_ = pl.col("state").is_in([str(state) for state in COMPARABLE]) & (pl.col("in_flight") == 0) & pl.col("send").is_null()
+    low, held, strange = pl.col("gap") < 0, pl.col("withheld") > 0, (pl.col("unexplained") != 0) & ~pl.col("complete")
+    until = pl.max_horizontal(
+        pl.when(low).then("unsure_to"), pl.when(held).then("withheld_until"), pl.when(strange).then("observed_at")
+    )
+    return (
+        beside.filter(open_.fill_null(value=False))
+        .with_columns(until=until)
+        .filter(pl.col("until") > pl.col("complete_to"))
+        .group_by("system")
+        .agg(pl.col("until").max(), pl.col("complete_to").max())
+    )
+
+
+class Waiting:
+    """When the orders of which system are to be read on. Times of platforms are kept with how far their feeds lag ours."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, datetime] = {}  # the platform's time
+        self._read_at: dict[str, datetime] = {}  # ours
+        self._lags: dict[str, timedelta] = {}
+
+    def note(self, waiting: pl.DataFrame) -> None:
+        """Take in what waits after a decision: `waiting_for_orders`."""
+        for system, until in waiting.select("system", "until").iter_rows():
+            self._until[system] = max(until, self._until.get(system, until))
+
+    def read(self, system: str, at: datetime, reach: datetime | None) -> None:
+        """Note that a feed was read at `at` (our time), and how far it reached (the platform's; None: it could not be read).
+
+        What waits for more than it reached is waited for again; a feed that could not be read is left to the next sweep.
+        """
+        self._read_at[system] = at
+        if reach is not None:
+            self._lags[system] = max(timedelta(0), at - reach)
+        if reach is None or (self._until.get(system, reach) <= reach):
+            self._until.pop(system, None)
+
+    def due(self) -> Mapping[str, datetime]:
+        """Return when the feed of each system in question is to be read on: our time."""
+        return {system: self._due(system, until) for system, until in self._until.items()}
+
+    def _due(self, system: str, until: datetime) -> datetime:
+        reached = until + _GRAIN + self._lags.get(system, timedelta(0))
+        before = self._read_at.get(system)
+        return reached if before is None else max(reached, before + _APART)

@@ -1,0 +1,53 @@
+"""A batch of which the first rows had their effect before the line was cut: nothing is done twice, and nothing is forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from invbi_pipeline.cli.bench.push_shops import OPENING
+from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.corrections.push import push
+from invbi_pipeline.sandbox.contract import Wire as AccountWire
+from invbi_pipeline_tests.faults import Trouble
+from invbi_pipeline_tests.flows.corrections.stage import Go, Stage, intend, opened_stage
+from invbi_pipeline_tests.rehearsal import is_write
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with opened_stage(tmp_path) as stage:
+        yield stage
+
+
+@pytest.mark.parametrize(
+    ("system", "outcomes", "shown"),
+    [
+        ("square", {"ambiguous": 4}, [7, 7, OPENING, OPENING]),  # to be settled by reading back
+        ("shopify", {"accepted": 2, "stale": 2}, [7, 7, 7, 7]),  # it compares: asked again, it says which moved already
+    ],
+)
+def test_where_half_a_batch_had_its_effect_no_row_is_sent_blindly_again(
+    stage: Stage, system: str, outcomes: dict[str, int], shown: list[int]
+) -> None:
+    def account(request: httpx.Request) -> AccountWire:
+        wire: AccountWire = stage.shops.accounts[system].wire
+        return wire
+
+    async def work(ctx: Context) -> None:
+        trouble = Trouble("half a batch applied", 1, account, ctx.clock)
+
+        async def way(request: httpx.Request, go: Go) -> httpx.Response:
+            return await (trouble(request, go) if is_write(request) else go(request))
+
+        stage.wire.way = way
+        intend(ctx, *(stage.approved(system, n, 7) for n in range(4)))
+        assert (await push(ctx)).outcomes == outcomes
+        assert sorted(stage.number(system, n) for n in range(4)) == shown
+        asked = len(stage.wire.asked)
+        await ctx.clock.sleep(60)
+        assert not (await push(ctx)).outcomes
+        assert len(stage.wire.asked) == asked
+
+    stage.do(work)
