@@ -345,12 +345,15 @@ def rehearsal(
     """Bring a retailer to life in a folder; its secrets are in the environment for as long as it lives.
 
     `live`: its clock is the wall's, for a process of its own that talks to it over loopback. Its last sale is longer ago than any
-    lag, at whatever time of day it is told.
+    lag, at whatever time of day it is told, and nobody but the test does anything from then on.
     """
     door, clock = Door(), LiveClock(LAGS_S) if live else VirtualClock()
     kept = dict(os.environ)
     with serving(door) as address:
         world = presets.build(preset, seed, skus, address, folder, clock, history_days=history_days, faults=faults)
+        if live:
+            world.freeze()
+            world.advance_to(clock.now())  # the warehouse's program imports what was shipped last
         sheets = SheetsService(clock, sheets_token(world))
         app = door.app = create_app(world, sheets.app)
         path, secrets = presets.write_config(world, folder), presets.secrets(world)

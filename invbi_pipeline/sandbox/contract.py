@@ -75,9 +75,8 @@ class Wire:
     stale_since: datetime | None = None  # reads answer with the numbers of then
     frozen: set[str] = field(default_factory=set)  # listing keys that accept writes and apply nothing
     drop_webhooks: bool = False
-    swallow_writes: set[str] = field(
-        default_factory=set
-    )  # listing keys, or "key@location", whose next write is accepted and lost
+    # listing keys, or "key@location", whose next write is accepted and lost
+    swallow_writes: set[str] = field(default_factory=set)
     taken: dict[str, datetime] = field(default_factory=dict)  # marketplaces: when a listing's last write was accepted
     reject_writes: set[str] = field(default_factory=set)  # listing keys whose writes are refused by the platform's own error
     hidden_rate: float = 0.0  # Square-like unpublished limit, requests per second; 0: the emulator's default

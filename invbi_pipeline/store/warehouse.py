@@ -302,6 +302,7 @@ class Warehouse:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection: duckdb.DuckDBPyConnection = attempts(duckdb.connect, str(self.path))
             connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL allocator_background_threads = true")  # what a step freed goes back at once
             return connection
 
     def _busy(self, state: RetryCallState) -> duckdb.DuckDBPyConnection:

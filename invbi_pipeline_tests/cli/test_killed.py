@@ -89,8 +89,6 @@ def _paused_after_writes(stage: Rehearsal, nth: int) -> Counter[str]:
 def _thousand(folder: Path) -> Iterator[Rehearsal]:
     """Open a retailer of which more than a thousand numbers are wrong."""
     with rehearsal(folder, skus=500, history_days=1, faults=False, live=True) as stage:
-        stage.world.freeze()
-        stage.world.advance_to(stage.clock.now())  # the warehouse's program imports what was shipped last
         for system in stage.world.business.systems.values():
             system.account.wire.visibility_lag_s = 0.0  # as the configuration has it: nobody waits for a quarter of an hour
         impatient = "visibility_lag_s = 1.0\nmax_age_s = 172800.0\nplatform"

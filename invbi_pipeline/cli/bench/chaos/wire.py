@@ -162,7 +162,8 @@ def _compared(request: httpx.Request, point: _Point) -> int | None:
     key, location = point
     for one in json.loads(request.content)["variables"]["input"]["quantities"]:
         if one["inventoryItemId"].endswith(f"/{key}") and one["locationId"].endswith(f"/{location}"):
-            return int(one["changeFromQuantity"])
+            compared: int | None = one["changeFromQuantity"]
+            return compared
     return None
 
 
