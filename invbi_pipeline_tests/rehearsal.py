@@ -131,10 +131,11 @@ def changes(requests: Iterable[httpx.Request]) -> Counter[tuple[str, ...]]:
 def repeated(requests: Iterable[httpx.Request]) -> list[tuple[str, ...]]:
     """Return what was asked for again under another key: a movement posted before, or a number set as it was set last.
 
-    A number that went 30 -> 31 -> 30 -> 31 was decided three times, as what was known of the owner's movements changed.
+    Under the same key a platform carries out one request, however often it is sent. A number that went 30 -> 31 -> 30 -> 31 was
+    decided three times, as what was known of the owner's movements changed.
     """
     again, last, posted = [], dict[tuple[str, ...], str](), set[tuple[str, ...]]()
-    once = {request.content if b'"key"' in request.content else n: request for n, request in enumerate(requests)}
+    once = {_key(request) or (n,): request for n, request in enumerate(requests)}
     for change in (change for request in once.values() if is_write(request) for change in _changes(request)):
         number, what = change[:3], change[3]
         if "/" in what and not what.startswith("["):  # a movement's reference, not a number or patches
@@ -144,6 +145,13 @@ def repeated(requests: Iterable[httpx.Request]) -> list[tuple[str, ...]]:
         again += [change] * (last.get(number) == what)
         last[number] = what
     return again
+
+
+def _key(request: httpx.Request) -> tuple[str, str] | None:
+    """Return (where, idempotency key) of a request that has one."""
+    body = json.loads(request.content) if is_write(request) else {}
+    key = body.get("idempotency_key") or body.get("variables", {}).get("key")
+    return (request.url.path, key) if key else None
 
 
 def _changes(request: httpx.Request) -> Iterator[tuple[str, ...]]:
