@@ -96,7 +96,7 @@ def sandbox_process(
     ]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "sandbox.log").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 (our own words)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:

@@ -42,7 +42,7 @@ def launch(config_path: Path, home: Path, port: int, host: str = LOOPBACK) -> in
         "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _SUPERSEDED])),
     }
     with _sigterm_as_interrupt():
-        process = subprocess.Popen(command(port, host), env=environment)  # noqa: S603 (our own words)
+        process = subprocess.Popen(command(port, host), env=environment)
         try:
             return process.wait()
         except KeyboardInterrupt:  # from a terminal the child has been told as well

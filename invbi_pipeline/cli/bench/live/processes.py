@@ -86,7 +86,7 @@ def stage(folder: Path, skus: int) -> Iterator[Stage]:
     port = _free_port()
     words = [sys.executable, "-m", world.__name__, str(folder), str(skus), str(port)]
     with (folder / "world.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 (our own words)
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
@@ -106,7 +106,7 @@ def served(staged: Stage, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     words = ["serve", "--config", str(staged.config), "--port", str(staged.port), "--register"]
     command = [sys.executable, "-m", "invbi_pipeline.cli", *words]
     with log.open("a", encoding="utf-8") as errors:
-        process = subprocess.Popen(command, stderr=errors, env=staged.env)  # noqa: S603 (our own words)
+        process = subprocess.Popen(command, stderr=errors, env=staged.env)
         try:
             until = time.monotonic() + _READY_S
             while not _ready(staged.port):
@@ -120,7 +120,7 @@ def served(staged: Stage, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def _run(staged: Stage) -> None:
     command = [sys.executable, "-m", "invbi_pipeline.cli", "run", "--config", str(staged.config)]
-    done = subprocess.run(command, capture_output=True, text=True, env=staged.env, check=False)  # noqa: S603 (our own words)
+    done = subprocess.run(command, capture_output=True, text=True, env=staged.env, check=False)
     if done.returncode not in _DONE:
         raise TerminalError(f"invbi run failed ({done.returncode}): {done.stderr.strip()[-300:]}")
 

@@ -87,7 +87,7 @@ def _commits(address: str) -> tuple[float, float]:
 def _door(folder: Path, kind: str) -> Iterator[tuple[str, list[float]]]:
     """Hand over a door's address, and a list to which its CPU seconds are added when it has ended."""
     command = [sys.executable, "-m", door.__name__, str(folder), kind]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | _SECRETS)  # noqa: S603 (our own words)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | _SECRETS)
     assert process.stdout is not None
     cpu_seconds: list[float] = []
     try:
@@ -109,7 +109,7 @@ def _door(folder: Path, kind: str) -> Iterator[tuple[str, list[float]]]:
 def _load(address: str, count: int, connections: int, per_second: float) -> dict[str, Any]:
     """Have another process send deliveries. Raises `TerminalError` when one was not acknowledged."""
     words = [sys.executable, "-m", load.__name__, address, str(count), str(connections), str(per_second)]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | _SECRETS, check=False)  # noqa: S603 (our own words)
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | _SECRETS, check=False)
     if done.returncode:
         raise TerminalError(f"The load failed: {done.stderr.strip()[-300:]}")
     told: dict[str, Any] = json.loads(done.stdout)
