@@ -53,8 +53,8 @@ CALM_CYCLE_S: Final = 1800.0  # between looks at peace: as late as the storm's l
 WINDOW: Final = timedelta(seconds=CYCLE_S)  # what happens while a look lasts, its retries included
 _CRASHES: Final = 0.5  # chance that the process ends within a wild look
 _TWO_PUSHERS: Final = 0.5
-# guards that wait for nobody else; at peace no other program writes any more
-_FOR_A_PERSON: Final = ["changed_share", "zeroed_share", "change_units", "second_writer"]
+# guards that wait for nobody else; at peace no other program writes any more, and no write is lost
+_FOR_A_PERSON: Final = ["changed_share", "zeroed_share", "change_units", "second_writer", "frozen"]
 _A_PUSHER_RESTS_S: Final = 5.0  # before it looks again at what waits
 _PAUSES: Final = 0.15  # chance that one of a retailer's systems is paused within a wild look
 _PAUSED_AFTER_S: Final = (0.5, 20.0)
@@ -224,7 +224,7 @@ class Universe:
             self.monitor.paused.clear()
 
     def approve_what_is_right(self) -> int:
-        """Somebody looks at what is held since much changes or another program wrote, and lets go what the shelves say is right.
+        """Somebody looks at what is held after much change, foreign or lost writes, and lets go what the shelves say is right.
 
         Return how many corrections that are.
         """
