@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 
 from invbi_pipeline.cli import main
 from invbi_pipeline.cli.output import Exit
@@ -62,7 +63,7 @@ def test_every_command_line_is_make_or_invbi() -> None:
 @pytest.mark.parametrize("words", INVBI, ids=" ".join)
 def test_invbi_takes_each_command_line_of_the_pages(words: list[str]) -> None:
     command, rest = COMMANDS[words[0]], words[1:]
-    if rest and rest[0] in getattr(command, "commands", {}):
+    if isinstance(command, TyperGroup) and rest and rest[0] in command.commands:
         command, rest = command.commands[rest[0]], rest[1:]
     command.make_context(words[0], list(rest))
 

@@ -16,7 +16,7 @@ from invbi_pipeline.cli.app import app
 
 __all__ = ["COMMANDS", "Said", "invbi"]
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # an app of several commands is a group
+COMMANDS = typer.main.get_group(app).commands
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def _listening() -> Iterator[tuple[str, list[str]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
+        def log_message(self, *args: object) -> None:
             return None
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -48,7 +48,7 @@ def pandas(folder: str) -> tuple[int, int]:
 def datacompy(folder: str) -> tuple[int, int]:
     """The same comparison by datacompy with Polars: the table of what should be shown against that of what is."""
     import polars as pl
-    from datacompy import PolarsCompare  # type: ignore[import-not-found]  # of its own environment
+    from datacompy import PolarsCompare  # of its own environment
 
     stock = _stock(folder).group_by("sku").agg(pl.col("units").sum())
     listings = pl.scan_parquet(f"{folder}/listings.parquet").join(stock, on="sku", how="left").collect()
