@@ -123,12 +123,15 @@ class SquareApi:
     async def change(self, key: str, changes: Sequence[Json]) -> tuple[Json, datetime]:
         """Send a batch of inventory changes under an idempotency key; it passes or fails as a whole.
 
+        Counts say the same however often they are asked for. An adjustment that may have been carried out is not asked for again:
+        its movement is looked for in the ledger first.
+
         Raises `Refused` whose `field` names the culprits ("changes[3].physical_count.quantity, ...") where Square does.
         """
         body = {"idempotency_key": key, "changes": list(changes), "ignore_unchanged_counts": False}
-        response = await self.http.request(
-            "change", "POST", "/v2/inventory/changes/batch-create", json=body, changes=True, classify=_error
-        )
+        counts = all(change["type"] == "PHYSICAL_COUNT" for change in changes)
+        path = "/v2/inventory/changes/batch-create"
+        response = await self.http.request("change", "POST", path, json=body, changes=True, idempotent=counts, classify=_error)
         return answer(response) or {}, self.http.platform_time(response)
 
     async def call(

@@ -165,11 +165,10 @@ class SquareChannel:
         places = await self._places()
         if start is None or self._catalogue_at is None:
             await self._variations(None)
-            wanted = list(self._catalogue.values()) if start is None else []
         else:
-            last = self._catalogue_at - _CATALOG_OVERLAP
-            _, changed = await self._variations(last)
-            wanted = [variation for variation in changed if not variation.deleted and variation.changed_after(last)]
+            await self._variations(self._catalogue_at - _CATALOG_OVERLAP)
+        # that something is counted no longer shows in the variation alone: its count just stays away
+        wanted = [one for one in self._catalogue.values() if start is None or one.changed_after(start)]
         counts = await self._api.counts(places, start)
         held, at = counts.rows, counts.at
         if start is not None and wanted:

@@ -89,13 +89,13 @@ class Catalog:
         """Return the name of the variation's item."""
         return self._items[variation.item_id].name
 
-    def objects(self, types: set[str], after: datetime | None, deleted: bool) -> Iterator[_Item | Variation]:
+    def objects(self, types: set[str], after: datetime | None, deleted: bool, view: "CatalogView") -> Iterator[_Item | Variation]:
         """Yield the objects of these types that changed after a moment."""
         for item in self._items.values():
-            if "ITEM" in types and _asked(item, after, deleted):
+            if "ITEM" in types and _asked(item, after, deleted, view):
                 yield item
             if "ITEM_VARIATION" in types:
-                yield from (variation for variation in item.variations if _asked(variation, after, deleted))
+                yield from (variation for variation in item.variations if _asked(variation, after, deleted, view))
 
     def render(self, thing: _Item | Variation, state: States, view: "CatalogView") -> dict[str, Any]:
         """Return the CatalogObject; an item holds its variations."""
@@ -109,7 +109,7 @@ class Catalog:
             "is_archived": bool(alive) and all(v.status is ListingStatus.INACTIVE for v in alive),
             "variations": [self._render_variation(v, state, view) for v in (thing.variations if gone else alive)],
         }
-        return {**_head("ITEM", thing.id, state(thing.updated_at), thing.version, gone), "item_data": data}
+        return {**_head("ITEM", thing.id, state(view.changed_at(thing)), thing.version, gone), "item_data": data}
 
     def _render_variation(self, variation: Variation, state: States, view: "CatalogView") -> dict[str, Any]:
         tracked = variation.tracked and not view.untracked_all
@@ -133,7 +133,7 @@ class Catalog:
         if overrides:
             data["location_overrides"] = overrides
         deleted = variation.status is ListingStatus.DELETED
-        head = _head("ITEM_VARIATION", variation.id, state(variation.updated_at), variation.version, deleted)
+        head = _head("ITEM_VARIATION", variation.id, state(view.changed_at(variation)), variation.version, deleted)
         return {**head, "item_variation_data": data}
 
     def _item_of(self, spec: ItemSpec, now: datetime) -> _Item:
@@ -152,18 +152,26 @@ def _item_name(spec: ItemSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CatalogView:
-    """What the catalog shows of the stock: (location, units) of a variation, and a planted loss of all tracking."""
+    """What the catalog shows of the stock: (location, units) of a variation, and a planted loss of all tracking.
+
+    `switched_at`: when every variation's settings were last changed at once.
+    """
 
     stock_of: Callable[[str], list[tuple[str, int]]]
     untracked_all: bool
+    switched_at: datetime | None
+
+    def changed_at(self, thing: _Item | Variation) -> datetime:
+        """Return when an object last changed: whether it is tracked is a setting of the variation."""
+        return max(thing.updated_at, self.switched_at or thing.updated_at)
 
 
-def _asked(thing: _Item | Variation, after: datetime | None, deleted: bool) -> bool:
+def _asked(thing: _Item | Variation, after: datetime | None, deleted: bool, view: CatalogView) -> bool:
     if isinstance(thing, Variation):
         gone = thing.status is ListingStatus.DELETED
     else:
         gone = all(v.status is ListingStatus.DELETED for v in thing.variations)
-    return (deleted or not gone) and (after is None or thing.updated_at > after)
+    return (deleted or not gone) and (after is None or view.changed_at(thing) > after)
 
 
 def _head(kind: str, object_id: str, updated_at: str, version: int, deleted: bool) -> dict[str, Any]:

@@ -48,7 +48,11 @@ class CatalogApi:
             begin = request.get("begin_time")
             after = self._store.times.heard(parse_time(begin, "begin_time")) if begin else None
             types = set(request.get("object_types") or _TOP_LEVEL)
-            rows = list(self._store.catalog.objects(types, after, bool(request.get("include_deleted_objects"))))
+            rows = list(
+                self._store.catalog.objects(
+                    types, after, bool(request.get("include_deleted_objects")), self._store.catalog_view()
+                )
+            )
             page, cursor = self._pages.first("search", request, _matching(rows, request.get("query") or {}), limit)
         latest = self._store.times.state(self._store.times.now())
         return {**self._objects(page, cursor), "latest_time": latest}
@@ -62,7 +66,9 @@ class CatalogApi:
             page, cursor = self._pages.resume("list", params, _OBJECTS)
         else:
             types = {name.strip().upper() for name in params.get("types", "").split(",") if name.strip()} or _TOP_LEVEL
-            page, cursor = self._pages.first("list", params, list(self._store.catalog.objects(types, None, False)), _OBJECTS)
+            page, cursor = self._pages.first(
+                "list", params, list(self._store.catalog.objects(types, None, False, self._store.catalog_view())), _OBJECTS
+            )
         return self._objects(page, cursor)
 
     def locations(self) -> dict[str, Any]:

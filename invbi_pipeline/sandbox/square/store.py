@@ -171,7 +171,7 @@ class Store:
 
     def catalog_view(self) -> CatalogView:
         """Return what the catalog shows of the stock."""
-        return CatalogView(self._stocked, self.wire.untracked_all)
+        return CatalogView(self._stocked, self.wire.untracked_all, self.wire.renumbered_at)
 
     def _stocked(self, variation: str) -> list[tuple[str, int]]:
         levels = (self.ledger.levels.get((variation, location)) for location in self.locations)

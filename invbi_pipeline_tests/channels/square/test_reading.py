@@ -3,6 +3,7 @@
 import asyncio
 
 import polars as pl
+import pytest
 
 from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.domain.frames import WALL
@@ -124,6 +125,20 @@ def test_read_back_returns_the_points_asked_for_and_nothing_else() -> None:
     asked = [(shop.keys[0], shop.places[0]), (shop.keys[1], shop.places[1]), (shop.keys[2], shop.places[0])]
     reading = asyncio.run(shop.channel.read_back(asked))
     assert [row[2:] for row in _points(reading).rows()] == [("known", "10"), ("unknown", None), ("untracked", None)]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_is_counted_no_longer_is_told_of_although_its_count_just_stays_away(anew: bool) -> None:
+    shop = till()
+    first = read(shop, Dataset.STOCK)
+    shop.clock.pass_by(hours=3)
+    wire = shop.account.wire
+    wire.untracked_all, wire.renumbered_at = True, shop.clock.now()
+    shop.clock.pass_by(minutes=1)
+    if anew:  # as each run is
+        shop.another_process()
+    states = _points(read(shop, Dataset.STOCK, first.cursor))["state"].to_list()
+    assert states == ["untracked"] * first.frames["stock"].height
 
 
 def test_more_than_ten_shops_are_asked_ten_at_a_time() -> None:

@@ -127,8 +127,9 @@ def test_a_key_that_was_used_with_another_body_is_settled_by_reading() -> None:
     assert [first[0].outcome, again[0].outcome] == ["accepted", "ambiguous"]
 
 
-def test_a_post_whose_answer_was_lost_is_applied_once() -> None:
+def test_a_post_whose_answer_was_lost_is_looked_for_before_anything_is_sent_again() -> None:
     shop = till()
     shop.account.wire.fail_next = ["500_after", "timeout_after"]
     (result,) = asyncio.run(shop.write(post(shop, -2, "shopify_uk/1/2/3")))
-    assert (result.outcome, number(shop)) == ("accepted", 8)
+    assert (result.outcome, number(shop)) == ("ambiguous", 8)
+    assert shop.account.wire.fail_next == ["timeout_after"]  # it was sent once

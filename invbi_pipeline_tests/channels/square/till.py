@@ -57,6 +57,10 @@ class Till:
     places: list[str]
     keys: list[str] = field(default_factory=list)
 
+    def another_process(self) -> None:
+        """Let a channel talk to the account from now on that knows nothing yet."""
+        self.channel = _channel(self.clock, self.recorder)
+
     async def write(self, *writes: Write) -> list[WriteResult]:
         return [result async for result in self.channel.write(writes)]
 
@@ -72,8 +76,12 @@ def till(items: int = 3, **settings: object) -> Till:
         keys.append(account.add_item(spec))
         account.stock(keys[-1], places[0], 10)
     recorder = Recorder(httpx.ASGITransport(account.app))
-    raw = {"platform": "square", "roles": ["counts", "sells"], "base_url": "http://till", **settings}
-    config = SystemConfig.model_validate(raw)
-    channel = SquareChannel("till", config, SECRETS, clock=clock, rng=random.Random(1), transport=recorder)
+    channel = _channel(clock, recorder, **settings)
     clock.pass_by(hours=2)
     return Till(clock, account, channel, recorder, places, keys)
+
+
+def _channel(clock: Ticking, recorder: Recorder, **settings: object) -> SquareChannel:
+    raw = {"platform": "square", "roles": ["counts", "sells"], "base_url": "http://till", **settings}
+    config = SystemConfig.model_validate(raw)
+    return SquareChannel("till", config, SECRETS, clock=clock, rng=random.Random(1), transport=recorder)
