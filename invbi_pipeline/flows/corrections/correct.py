@@ -40,7 +40,8 @@ class Planned:
 def plan(ctx: Context, run_id: str, *, dry_run: bool = False) -> Planned:
     """Plan, let the guards judge, and store the intents; with `dry_run` store nothing.
 
-    What an earlier run planned and this one no longer wants is withdrawn, unless it is being sent.
+    What an earlier run planned and this one no longer wants is withdrawn, unless it is being sent; so is what waits for a system
+    that is no longer configured.
     """
     now = ctx.clock.now()
     with ctx.warehouse.open() as db:
@@ -53,7 +54,9 @@ def plan(ctx: Context, run_id: str, *, dry_run: bool = False) -> Planned:
     outbox = ctx.state.outbox
     _reconsider(ctx, judged)
     outbox.intend(judged, now)
-    outbox.withdraw(now, list(ctx.channels), keep=_kept(ctx, judged))
+    unsent = outbox.in_state(*(str(s) for s in UNSENT))
+    gone = set(unsent["system"]) - ctx.config.systems.keys()
+    outbox.withdraw(now, [*ctx.channels, *gone], keep=_kept(unsent, judged))
     note_corrections(ctx, now - _RECENT)
     stands = outbox.by_id(judged["correction_id"].to_list()) if judged.height else judged
     waiting = stands.filter(pl.col("state").is_in([str(s) for s in UNSENT]))
@@ -153,10 +156,9 @@ def _reconsider(ctx: Context, judged: pl.DataFrame) -> None:
     outbox.advance_all(moves, CorrectionState.APPROVED, CorrectionState.HELD, now)
 
 
-def _kept(ctx: Context, judged: pl.DataFrame) -> set[str]:
+def _kept(unsent: pl.DataFrame, judged: pl.DataFrame) -> set[str]:
     """The unsent corrections that still stand: this plan's, and those that went under its keys in an earlier run."""
     keys = set(judged["idempotency_key"].to_list())
-    unsent = ctx.state.outbox.in_state(*(str(s) for s in UNSENT))
     return {name for name, key in unsent.select("correction_id", "idempotency_key").iter_rows() if key in keys}
 
 

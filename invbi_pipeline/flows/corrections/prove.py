@@ -24,6 +24,8 @@ _S = CorrectionState
 _LEDGER_READ = """
 SELECT system, max(began_at) AS began_at FROM raw.batches WHERE dataset = 'movements' AND verdict = 'believed' GROUP BY system
 """
+# One order line of a kit is a movement of each of its components, all by the same reference.
+_BOOKED = "SELECT DISTINCT system, listing_key, location, reference FROM staging.stg_movements WHERE reference <> ''"
 _LONGEST_WAIT_S = 60.0  # what takes longer to become visible is proved by the next run's look
 _BEYOND_S = 1.0  # platforms state their time in whole seconds
 _FEW = 3  # numbers that read 0 may be three shoppers
@@ -35,7 +37,7 @@ async def prove(ctx: Context, run_id: str) -> Compared:
     Each system's short visibility lag is waited out first, on its own. A system that cannot be read back leaves its corrections
     as they are: accepted or ambiguous, to be proved by the next look.
     """
-    flying = ctx.state.outbox.open_flights()
+    flying = _flying(ctx)
     await asyncio.gather(*(_look(ctx, run_id, str(name)) for name in flying["system"].unique().sort()))
     return _judge(ctx, run_id, flying)
 
@@ -55,9 +57,14 @@ async def push_and_prove(ctx: Context, run_id: str, systems: Sequence[str] | Non
     pushed = await push(ctx, systems, after=look)
     if not pushed.sent:
         return pushed, None
-    flying = ctx.state.outbox.open_flights()
+    flying = _flying(ctx)
     await asyncio.gather(*(_look(ctx, run_id, str(name)) for name in flying["system"].unique().sort() if name not in seen))
     return pushed, _judge(ctx, run_id, flying)
+
+
+def _flying(ctx: Context) -> pl.DataFrame:
+    """Return the pushes under way, but for those to systems that are no longer configured: nobody can look at these."""
+    return ctx.state.outbox.open_flights().filter(pl.col("system").is_in(list(ctx.channels)))
 
 
 async def _look(ctx: Context, run_id: str, system: str) -> None:
@@ -121,26 +128,27 @@ async def _read_ledger(ctx: Context, run_id: str, system: str) -> None:
 def settle_posts(ctx: Context, flying: pl.DataFrame) -> int:
     """End the posts that were seen, by their reference in the owner's own ledger where it shows one. Return how many ended.
 
+    A system that is no longer configured is left as it is.
+
     One of unknown outcome that the ledger still lacks, read after the visibility lag, did not happen and may be sent again. An
     owner without a readable ledger (Shopify as the hub) answered with the change it made; once its number was read back the
     post is proved by that answer. Without an answer it is asked for again (`push.ask_again`).
     """
     now = ctx.clock.now()
-    posts = flying.filter(pl.col("kind") == CorrectionKind.POST)
+    posts = flying.filter((pl.col("kind") == CorrectionKind.POST) & pl.col("system").is_in(list(ctx.channels)))
     if posts.is_empty():
         return 0
     with ctx.warehouse.open() as db:
-        booked = set(
-            db.query("SELECT DISTINCT reference FROM staging.stg_movements WHERE reference <> ''")["reference"].to_list()
-        )
+        booked = set(db.query(_BOOKED).iter_rows())
         numbers = db.query("SELECT system, listing_key, location, quantity FROM staging.stg_observations")
         read = dict(db.query(_LEDGER_READ).iter_rows())
     seen = {(s, k, p): q for s, k, p, q in numbers.iter_rows()}
     proved, lost = [], []
     for row in posts.iter_rows(named=True):
-        read_back = seen.get((row["system"], row["listing_key"], row["location"]))
+        key = (row["system"], row["listing_key"], row["location"])
+        read_back = seen.get(key)
         ledger = Dataset.MOVEMENTS in ctx.channels[row["system"]].facts.datasets
-        told = row["movement_ref"] in booked if ledger else row["state"] == _S.ACCEPTED and read_back is not None
+        told = (*key, row["movement_ref"]) in booked if ledger else row["state"] == _S.ACCEPTED and read_back is not None
         if told:
             proved.append((row["correction_id"], {"read_back": read_back, "verified_at": now}))
         elif ledger and row["state"] == _S.AMBIGUOUS and row["system"] in read:

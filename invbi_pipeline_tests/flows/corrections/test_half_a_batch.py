@@ -1,13 +1,16 @@
 """A batch of which the first rows had their effect before the line was cut: nothing is done twice, and nothing is forgotten."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from invbi_pipeline.cli.bench.push_shops import OPENING
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.corrections.prove import push_and_prove
 from invbi_pipeline.flows.corrections.push import push
 from invbi_pipeline.sandbox.contract import Wire as AccountWire
 from invbi_pipeline_tests.faults import Trouble
@@ -49,5 +52,35 @@ def test_where_half_a_batch_had_its_effect_no_row_is_sent_blindly_again(
         await ctx.clock.sleep(60)
         assert not (await push(ctx)).outcomes
         assert len(stage.wire.asked) == asked
+
+    stage.do(work)
+
+
+def test_of_a_kit_s_order_line_only_the_components_that_the_ledger_shows_are_booked_and_the_rest_follows(stage: Stage) -> None:
+    """One order line is a movement of each component, all by one reference: that one of them is there says nothing of the others."""
+
+    def booking(n: int) -> dict[str, Any]:
+        return stage.approved("square", n, -1, kind="post", movement_ref="shopify/kit-order", from_qty=None, target=None)
+
+    async def stumbles_half_way(request: httpx.Request, go: Go) -> httpx.Response:
+        if not is_write(request):
+            return await go(request)
+        body = json.loads(request.content)
+        half = {**body, "idempotency_key": "another", "changes": body["changes"][:1]}
+        headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+        await go(httpx.Request(request.method, request.url, headers=headers, content=json.dumps(half).encode()))
+        return httpx.Response(500, request=request)
+
+    async def work(ctx: Context) -> None:
+        stage.wire.way = stumbles_half_way
+        intend(ctx, booking(0), booking(1))
+        await push_and_prove(ctx, "r1")
+        stage.wire.way = lambda request, go: go(request)
+        assert [stage.number("square", n) for n in (0, 1)] == [OPENING - 1, OPENING]
+        assert sorted(ctx.state.outbox.in_state()["state"]) == ["approved", "verified"]
+
+        await push_and_prove(ctx, "r2")
+        assert [stage.number("square", n) for n in (0, 1)] == [OPENING - 1, OPENING - 1]
+        assert sorted(ctx.state.outbox.in_state()["state"]) == ["verified", "verified"]
 
     stage.do(work)

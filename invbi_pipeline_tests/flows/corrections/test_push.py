@@ -12,6 +12,7 @@ import pytest
 from invbi_pipeline.cli.bench.push_shops import CHANNELS, OPENING
 from invbi_pipeline.domain.words import CorrectionState, Mode
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.corrections.correct import plan
 from invbi_pipeline.flows.corrections.prove import push_and_prove
 from invbi_pipeline.flows.corrections.push import MOST_ATTEMPTS, push
 from invbi_pipeline.flows.corrections.switch import pause, resume
@@ -259,3 +260,23 @@ def test_what_was_approved_in_mode_auto_is_asked_its_systems_mode_again(
     _mode(stage, "shopify", mode)
     stage.do(work)
     assert stage.number("shopify", 0) == (7 if sent else OPENING)
+
+
+def test_what_is_under_way_to_a_system_that_is_no_longer_configured_stops_nothing(stage: Stage) -> None:
+    async def before(ctx: Context) -> None:
+        held = stage.approved("amazon", 1, 7, state="held")
+        intend(ctx, stage.approved("amazon", 0, 7), held)
+        assert (await push(ctx, ["amazon"])).outcomes == {"accepted": 1}
+
+    async def after(ctx: Context) -> None:
+        intend(ctx, stage.approved("shopify", 0, 7))
+        pushed, _ = await push_and_prove(ctx, "r2")
+        assert pushed.outcomes == {"accepted": 1}
+        plan(ctx, "r2")
+        states = ctx.state.outbox.in_state().select("system", "state").rows()
+        assert set(states) == {("amazon", "accepted"), ("amazon", "superseded"), ("shopify", "accepted")}
+
+    stage.do(before)
+    config = stage.shops.config
+    stage.shops.config = config.model_copy(update={"systems": {n: one for n, one in config.systems.items() if n != "amazon"}})
+    stage.do(after)
