@@ -57,7 +57,7 @@ def test_where_half_a_batch_had_its_effect_no_row_is_sent_blindly_again(
 
 
 def test_of_a_kit_s_order_line_only_the_components_that_the_ledger_shows_are_booked_and_the_rest_follows(stage: Stage) -> None:
-    """One order line is a movement of each component, all by one reference: that one of them is there says nothing of the others."""
+    """One order line is a movement of each component, all by one reference: one that is there says nothing of the others."""
 
     def booking(n: int) -> dict[str, Any]:
         return stage.approved("square", n, -1, kind="post", movement_ref="shopify/kit-order", from_qty=None, target=None)

@@ -3,8 +3,9 @@
 Truth is the record: what each owner's book says with every movement that has happened, and what is promised to open orders
 (`sandbox.world.truth`). invbi cannot know it at once. What it may not know yet is declared: whatever happened within a
 retailer's *window*, the time since all of its systems were last heard and believed (one that leaves out some of what changed was
-not heard), the look itself, and the lag of a late feed. So a number is not too high when it was right at some moment of the
-window, each shelf of it at its own moment.
+not heard), and the lag of a late feed before that. So a number is not too high when it was right at some moment of the
+window, each shelf of it at its own moment. While any read may fail, or come late, whatever happened within the window may be
+known without the rest: a receipt in the ERP without the sales at the till before it.
 """
 
 from bisect import bisect_right
@@ -12,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from invbi_pipeline.cli.bench.chaos.estate import Retailer
@@ -20,7 +23,7 @@ from invbi_pipeline.sandbox.world.business import Business, Trace
 from invbi_pipeline.sandbox.world.places import Listing, System
 from invbi_pipeline.sandbox.world.truth import Truth
 
-__all__ = ["PREDICATES", "Monitor", "Numbers", "Violation", "numbers"]
+__all__ = ["PREDICATES", "Monitor", "Numbers", "OnShelf", "Violation", "numbers"]
 
 Numbers = Mapping[tuple[str, str], int]
 """What a shopper could buy: (listing key, location key) -> units; what has no number is not in it."""
@@ -89,6 +92,15 @@ class _Shelf(NamedTuple):
     free: int
 
 
+class OnShelf(NamedTuple):
+    """What invbi says lies on a shelf; of `undecided` units it does not know yet whether they went already."""
+
+    location: str
+    sku: str
+    on_hand: int
+    undecided: int = 0
+
+
 class History:
     """What lay on each shelf, and was free, at each moment of one world."""
 
@@ -105,25 +117,38 @@ class History:
             if not known or known[-1][1:] != now[1:]:
                 known.append(now)
 
-    def books(self, spot: _Spot, since: datetime) -> tuple[int, int] | None:
+    def books(self, spot: _Spot, since: datetime, *, uneven: bool = False) -> tuple[int, int] | None:
         """Return the least and the most that may be taken for a shelf's book since then; None where there is none.
 
         An owner that sells shows its book less its own open orders, and tells of these in another answer: each of the two may be
-        of another moment. An owner that does not sell shows its book, and that is all that may be taken for it.
+        of another moment. An owner that does not sell shows its book, and that is all that may be taken for it. `uneven`: as
+        for `free`.
         """
         lately = self._lately(spot, since)
         if not lately:
             return None
-        shown, own = [one.book - one.own for one in lately], [one.own for one in lately]
-        return min(shown) + min(own), max(shown) + max(own)
+        shown, own = (_reach([one.book - one.own for one in lately], uneven), _reach([one.own for one in lately], uneven))
+        return shown[0] + own[0], shown[1] + own[1]
 
-    def free(self, spot: _Spot, since: datetime) -> list[int]:
-        """Return the free units that a shelf had since then."""
-        return [one.free for one in self._lately(spot, since)]
+    def free(self, spot: _Spot, since: datetime, *, uneven: bool = False) -> tuple[int, int] | None:
+        """Return the least and the most free units that a shelf may be thought to have had since then.
+
+        `uneven`: some systems tell at once and others late, so that any of what happened since may be known without the rest.
+        """
+        lately = self._lately(spot, since)
+        return _reach([one.free for one in lately], uneven) if lately else None
 
     def _lately(self, spot: _Spot, since: datetime) -> Sequence[_Shelf]:
         said = self._said.get(spot, [])
         return said[max(0, bisect_right(said, since, key=lambda each: each.since) - 1) :]
+
+
+def _reach(values: Sequence[int], uneven: bool) -> tuple[int, int]:
+    """Return the least and the most of values that followed each other; `uneven`: of the first and any of the changes since."""
+    if not uneven:
+        return min(values), max(values)
+    changes = [after - before for before, after in pairwise(values)]
+    return values[0] + sum(one for one in changes if one < 0), values[0] + sum(one for one in changes if one > 0)
 
 
 class _At(Truth):
@@ -132,16 +157,18 @@ class _At(Truth):
     `one` is at the highest while all the others are at the lowest; empty: all are at the highest, or with `low` at the lowest.
     """
 
-    def __init__(self, business: Business, history: History, since: datetime, *, one: str = "", low: bool = False) -> None:
+    def __init__(
+        self, business: Business, history: History, since: datetime, *, uneven: bool, one: str = "", low: bool = False
+    ) -> None:
         super().__init__(business)
-        self._shelves, self._since, self._one, self._low = history, since, one, low
+        self._shelves, self._since, self._uneven, self._one, self._low = history, since, uneven, one, low
 
     def available(self, channel: str, place: str, sku: str) -> int:
         """Return what of one sku may be promised from one place."""
-        said = self._shelves.free((place, sku), self._since)
-        if not said:
+        said = self._shelves.free((place, sku), self._since, uneven=self._uneven)
+        if said is None:
             return super().available(channel, place, sku)
-        free = min(said) if self._low or (self._one and place != self._one) else max(said)
+        free = said[0] if self._low or (self._one and place != self._one) else said[1]
         safety = self._policy("safety_stock", channel, place, sku)
         if safety is None:
             safety = self._business.places[place].safety_stock
@@ -163,7 +190,11 @@ class Monitor:
 
     def __init__(self, retailers: Sequence[Retailer], window: timedelta) -> None:
         self.violations: list[Violation] = []
-        self.window = dict.fromkeys((one.seed for one in retailers), window)
+        self.heard: dict[
+            int, datetime
+        ] = {}  # up to when all systems of a seed were surely heard; one that is not in it: up to now
+        self._slack = window
+        self.uneven = False  # any system may tell of what happened much later than the others
         self.paused: set[str] = set()
         self.judged: Counter[str] = Counter()  # how often each predicate was asked
         self._retailers = {one.seed: one for one in retailers}
@@ -194,8 +225,8 @@ class Monitor:
                 self.never_too_high(retailer, system, listing, location, was, now)
                 self._note_zeroed(retailer, system, listing, location, was, now)
 
-    def looked(self, positions: Sequence[tuple[str, str, int]], audits: Mapping[str, Sequence[Any]], at: datetime) -> None:
-        """A look is over. `positions`: (location, sku, on hand) whose owner is believed; `audits`: the bad rows of each."""
+    def looked(self, positions: Sequence[OnShelf], audits: Mapping[str, Sequence[Any]], at: datetime) -> None:
+        """A look is over. `positions`: of which the owner is believed; `audits`: the bad rows of each."""
         for history in self._histories.values():
             history.note(at)  # what was promised last is not told of before something else happens
         self.never_zeroed_in_vain(at)
@@ -251,14 +282,15 @@ class Monitor:
         if system.name in self.paused:
             self._broken(retailer, "nothing_while_paused", system.name)
 
-    def units_conserved(self, positions: Sequence[tuple[str, str, int]], at: datetime) -> None:
+    def units_conserved(self, positions: Sequence[OnShelf], at: datetime) -> None:
         """What invbi says lies on a shelf is between the least and the most that its book may be taken for within the window."""
-        for place, sku, on_hand in positions:
+        for place, sku, on_hand, undecided in positions:
             self.judged["units_conserved"] += 1
             seed = _seed_of(place)
-            said = self._histories[seed].books((place, sku), at - self.window[seed])
-            if said and not said[0] <= on_hand <= said[1]:
-                self._tell(seed, at, "units_conserved", f"{sku} at {place}: {on_hand}, of {said[0]} to {said[1]}")
+            said = self._histories[seed].books((place, sku), self._since(seed, at), uneven=self.uneven)
+            if said and (on_hand < said[0] or on_hand - undecided > said[1]):
+                doubt = f" ({undecided} of them undecided)" if undecided else ""
+                self._tell(seed, at, "units_conserved", f"{sku} at {place}: {on_hand}{doubt}, of {said[0]} to {said[1]}")
 
     def audited(self, audits: Mapping[str, Sequence[Any]], at: datetime) -> None:
         """Every audit of the warehouse holds."""
@@ -269,18 +301,20 @@ class Monitor:
 
     # what they are judged by
 
+    def _since(self, seed: int, now: datetime) -> datetime:
+        return self.heard.get(seed, now) - self._slack
+
     def _highest(self, retailer: Retailer, system: System, listing: Listing, location: str) -> int:
         business, history = retailer.world.business, self._histories[retailer.seed]
-        since = business.now - self.window[retailer.seed]
-        place = system.place_of.get(location, "")
-        views = [retailer.world.truth, _At(business, history, since), _At(business, history, since, one=place)]
+        at_most = partial(_At, business, history, self._since(retailer.seed, business.now), uneven=self.uneven)
+        views = [retailer.world.truth, at_most(), at_most(one=system.place_of.get(location, ""))]
         return max(view.should(system, listing).get(location, 0) for view in views)
 
     def _note_zeroed(self, retailer: Retailer, system: System, listing: Listing, location: str, was: int, now: int) -> None:
         if not (was > 0 >= now):
             return
         business, history = retailer.world.business, self._histories[retailer.seed]
-        least = _At(business, history, business.now - self.window[retailer.seed], low=True)
+        least = _At(business, history, self._since(retailer.seed, business.now), uneven=self.uneven, low=True)
         if least.should(system, listing).get(location, 0) > 0:
             self._zeroed[system.name].append(_point(system, listing, location))
 

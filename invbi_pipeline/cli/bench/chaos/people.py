@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from invbi_pipeline.cli.bench.chaos.estate import Retailer
-from invbi_pipeline.domain.words import LocationKind, MovementKind
+from invbi_pipeline.domain.words import Absorbs, LocationKind, MovementKind
 from invbi_pipeline.sandbox.world.places import System
 
 __all__ = ["DOINGS", "MEDDLING", "People"]
@@ -16,6 +16,7 @@ __all__ = ["DOINGS", "MEDDLING", "People"]
 MEDDLING: Final = ("a sale between read and write", "a hand edit between read and write")
 _MOST_ROOM: Final = 6  # units by which a hand types a number too high
 _A_CYCLE: Final = (4, 14)
+_A_RUSH: Final = (4, 8)  # orders of one unit
 
 
 class People:
@@ -82,6 +83,30 @@ class People:
                 done += 1
         return done > 1
 
+    def rush(self, seconds: float) -> bool:
+        """A channel sells several things from a shop that another system counts, which then learns of them all at once."""
+        shops = [
+            (system, place)
+            for system in self._world.business.channels()
+            for place in system.sells_from
+            if system.name != self.shut and self._learns_from_us(place, system)
+        ]
+        if not shops:
+            return False
+        system, place = self._dice.choice(shops)
+        there = [
+            one for one in system.listings.values() if one.mapped and not one.platform_fulfilled and system.number(one, place) > 0
+        ]
+        bought = self._dice.sample(there, min(len(there), self._dice.randint(*_A_RUSH)))
+        for listing in bought:
+            self._world.shoppers.place_order(system, place, [(listing, 1)])
+        return len(bought) > 1
+
+    def _learns_from_us(self, place: str, seller: System) -> bool:
+        counting = self._world.business.places[place].owner
+        owner = self._world.business.systems.get(counting)
+        return owner is not None and owner is not seller and owner.absorbs is Absorbs.WRITEBACK
+
     def edit(self, seconds: float) -> bool:
         """Somebody types over a number that invbi offers."""
         spots = [
@@ -132,9 +157,10 @@ class People:
 _HOW: Final[Mapping[str, Callable[[People, float], bool]]] = {
     "a sale": People.buy,
     "all sold out on two channels": People.buy_all,
+    "a rush on what another system counts": People.rush,
     "a hand edit": People.edit,
     "a booking by staff": People.book,
     "a count": People.count,
     "5 -> 6 -> 5": People.up_and_down,
 }
-DOINGS: Final[Mapping[str, float]] = dict(zip(_HOW, (4.0, 0.5, 2.0, 2.0, 0.5, 1.0), strict=True))
+DOINGS: Final[Mapping[str, float]] = dict(zip(_HOW, (4.0, 0.5, 1.5, 2.0, 2.0, 0.5, 1.0), strict=True))

@@ -22,7 +22,7 @@ import polars as pl
 from invbi_pipeline.cli.bench.chaos.estate import Estate, Retailer, estate
 from invbi_pipeline.cli.bench.chaos.feeds import BROKEN, Feeds
 from invbi_pipeline.cli.bench.chaos.fuse import Fuse, FusedWarehouse, Killed
-from invbi_pipeline.cli.bench.chaos.monitor import Monitor
+from invbi_pipeline.cli.bench.chaos.monitor import Monitor, OnShelf
 from invbi_pipeline.cli.bench.chaos.people import People
 from invbi_pipeline.cli.bench.chaos.wire import ChaosWire
 from invbi_pipeline.cli.bench.leap import LeapClock, LeapLoop
@@ -49,8 +49,8 @@ WILD_LOOKS: Final = 3
 MOST_LOOKS: Final = 3  # after peace, and after the last time that somebody let something go, until all agree
 _MOST_IN_ALL: Final = 1 + WILD_LOOKS + 2 * MOST_LOOKS  # however much is still held
 LAGS_S: Final = 3600.0  # longer than any lag of the presets
-CALM_CYCLE_S: Final = 1800.0  # between looks at peace: as late as the storm's latest news was, for which a raise then waits
-WINDOW: Final = timedelta(seconds=CYCLE_S)  # what happens while a look lasts, its retries included
+CALM_CYCLE_S: Final = LAGS_S + 2 * CYCLE_S  # between looks at peace: as late as the storm's latest news, for which a raise waits
+WINDOW: Final = timedelta(seconds=CYCLE_S)  # by so much feeds may lag at any time
 _CRASHES: Final = 0.5  # chance that the process ends within a wild look
 _TWO_PUSHERS: Final = 0.5
 # guards that wait for nobody else; at peace no other program writes any more, and no write is lost
@@ -69,7 +69,7 @@ _STEPS: Final = (
 )
 _OF_THE_SYSTEMS: Final = ("audit_units_conserved",)  # what their ledgers say of themselves: not while some are out of order
 _ROWS: Final = 100  # of an audit that are looked at
-_BOOKS: Final = "SELECT location, sku, on_hand FROM truth.positions WHERE on_hand IS NOT NULL"
+_BOOKS: Final = "SELECT location, sku, on_hand, undecided FROM truth.positions WHERE on_hand IS NOT NULL"
 
 
 @dataclass(slots=True)
@@ -121,9 +121,10 @@ class Universe:
 
     def look(self, *, crashing: bool = False, two: bool = False, pausing: bool = False) -> None:
         """Run invbi once, as a process of its own; one that ends before is followed by another at once."""
-        for one in self.retailers:  # what happened since all of its systems were last heard is not known yet
-            unheard = self.clock.now() - self._heard[one.seed]
-            self.monitor.window[one.seed] = WINDOW + unheard + timedelta(seconds=self.feeds[one.seed].later_s)
+        self.monitor.uneven = self.wire.wild
+        for one in self.retailers:  # what happened since is not known yet
+            late = timedelta(seconds=self.feeds[one.seed].later_s)
+            self.monitor.heard[one.seed] = self._heard[one.seed] - late
         fuse = self.wire.fuse = Fuse(self._blow()) if crashing else Fuse()
         try:
             with fuse.watching():
@@ -250,7 +251,7 @@ class Universe:
             if place.kind is not LocationKind.PLATFORM
         }
         with ctx.warehouse.open() as db:
-            books = [(place, sku, n) for place, sku, n in db.query(_BOOKS).iter_rows() if ours.get(place) in believed]
+            books = [OnShelf(*row) for row in db.query(_BOOKS).iter_rows() if ours.get(row[0]) in believed]
             bad = {audit.name: run_audit(db, audit, _ROWS) for audit in audits()}
         for name in _OF_THE_SYSTEMS:
             fair = ~pl.col("system").is_in(self._off()) | (pl.col("opened_at") >= self.calm_since)

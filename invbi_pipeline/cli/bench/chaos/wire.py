@@ -31,6 +31,7 @@ _A_WRITE: Final = 0.25
 _A_MEDDLER: Final = 0.3  # chance that somebody touches what is about to be written
 _CURSORS: Final = ("after", "cursor", "pageToken", "nextToken", "paginationToken")
 _SIZES: Final = ("first", "limit", "pageSize")
+_FEW_ALLOW: Final = {"half a batch applied": 0.5, "expired cursor": 0.1}  # chance, where a request can meet it
 _SHORT: Final = 5  # rows of a page, where a platform gives fewer than it was asked for
 
 # The platform's own words for a fault, and what we call it.
@@ -137,8 +138,10 @@ class ChaosWire(httpx.AsyncBaseTransport):
 
     async def _perhaps_failing(self, passing: _Passing, chance: float) -> httpx.Response:
         dice = passing.way.dice
+        drawn = [name for name, often in _FEW_ALLOW.items() if self.wild and dice.random() < often]
         if self.wild and dice.random() < chance:
-            name = dice.choice(list(WIRE_FAULTS))
+            drawn.append(dice.choice(list(WIRE_FAULTS)))
+        for name in drawn:
             try:
                 response = await WIRE_FAULTS[name](passing)
             except httpx.TransportError:
