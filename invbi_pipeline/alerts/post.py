@@ -1,22 +1,39 @@
 """Delivering messages: through one library to Slack, e-mail, Teams, webhooks; and the sign of life that a watcher waits for.
 
 Addresses hold secrets. They are in no error and in no log: the libraries' own loggers are silent while they are used.
+
+A message holds words of strangers: SKUs, titles, a platform's errors. It is sent as text, which the library escapes for whoever
+shows HTML, Slack's mrkdwn or Markdown; what would still become a link or a ping there (in a title of Teams, a bare address, a
+name after an at sign) is made harmless before (`_harmless`).
 """
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import httpx
 
 from invbi_pipeline.errors import TransientError
 
-__all__ = ["Message", "beat", "deliver", "misspelt", "send"]
+__all__ = ["Message", "Tone", "beat", "deliver", "misspelt", "send"]
 
 _TALKERS: Final = ("apprise", "urllib3", "requests", "httpx", "httpcore")  # they log whole addresses
 _PATIENCE_S: Final = 10.0
+# What makes a link, a picture, a mention or a tag, and what is sent in its place: it reads alike and does nothing.
+_LIVE: Final = {"<": "\u2039", "](": "] (", "://": "[:]//", "www.": "www[.]", "@": "\uff20"}
+_LIVES: Final = re.compile(r"<|\]\(|://|www\.|@(?=\S)", re.IGNORECASE)
+
+
+class Tone(StrEnum):
+    """How a message is shown: red, yellow, green in most places. The values are the library's."""
+
+    TROUBLE = "failure"
+    WARNING = "warning"
+    RECOVERY = "success"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +42,20 @@ class Message:
 
     title: str
     body: str
+    tone: Tone = Tone.TROUBLE
 
 
 def deliver(message: Message, addresses: Sequence[str]) -> list[int]:
     """Send to each apprise address, and return the positions of those that did not take it (or that are no address)."""
     import apprise
 
+    title, body = _harmless(message.title), _harmless(message.body)
+
     def took(address: str) -> bool:
         post = apprise.Apprise()
-        return bool(post.add(address)) and bool(post.notify(title=message.title, body=message.body))
+        return bool(post.add(address)) and bool(
+            post.notify(body, title, notify_type=str(message.tone), body_format=apprise.NotifyFormat.TEXT)
+        )
 
     with _silent():
         return [at for at, address in enumerate(addresses) if not took(address)]
@@ -61,6 +83,10 @@ def beat(address: str, transport: httpx.BaseTransport | None = None) -> bool:
             return client.get(address).is_success
         except (httpx.HTTPError, httpx.InvalidURL):
             return False
+
+
+def _harmless(text: str) -> str:
+    return _LIVES.sub(lambda found: _LIVE[found[0].lower()], text)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from invbi_pipeline.alerts.post import Message
+from invbi_pipeline.alerts.post import Message, Tone
 from invbi_pipeline.alerts.troubles import Trouble
 
 __all__ = ["Rules", "Said", "Telling", "memory", "remembered", "telling"]
@@ -51,7 +51,12 @@ class Telling:
         if not told:
             return None
         body = "\n\n".join(f"{name}:\n" + "\n".join(texts) for name, texts in told)
-        return Message(f"invbi: {self._title()}", body)
+        return Message(f"invbi: {self._title()}", body, self._tone())
+
+    def _tone(self) -> Tone:
+        if any(one.grave for one in self.alerts):
+            return Tone.TROUBLE
+        return Tone.WARNING if self.alerts or self.reminders else Tone.RECOVERY
 
     def _title(self) -> str:
         if len(self.alerts) == 1:

@@ -15,6 +15,7 @@ __all__ = ["Trouble", "troubles"]
 
 _MOST_LINES: Final = 5
 _BLIND_AFTER: Final = 2  # failures in a row: one that does not answer once is not out of reach
+_MOST_KEYS: Final = 3
 _KNOWN: Final = (FindingState.OPEN, FindingState.REOPENED)  # an acknowledged one stands, and needs no alert
 # What a group of findings is called, and what to do about it.
 _GROUPS: Final = {
@@ -33,6 +34,7 @@ class Trouble:
     members: frozenset[str]
     action: str = ""
     known: bool = False  # somebody looks after all of it
+    grave: bool = True  # something went wrong; else it only waits for a person
 
     @property
     def text(self) -> str:
@@ -69,7 +71,7 @@ def _pushes(findings: pl.DataFrame) -> Iterator[Trouble]:
         n = _corrections(rows)
         count = f"{n:,} correction{'s' * (n != 1)}"
         title, who = title.format(n=count, system=system), _members(rows)
-        yield Trouble(f"{code}|{system}", title, _lines(rows), who, action, not who)
+        yield Trouble(f"{code}|{system}", title, _lines(rows), who, action, not who, grave=code != "push_held")
 
 
 def _corrections(rows: pl.DataFrame) -> int:
@@ -88,9 +90,23 @@ def _blind(breakers: pl.DataFrame) -> Iterator[Trouble]:
 
 
 def _lines(rows: pl.DataFrame) -> tuple[str, ...]:
-    said = pl.concat_str(pl.coalesce("cause", "code"), pl.col("suggested_action").fill_null(""), separator=" ")
-    lines = rows.head(_MOST_LINES).select(said.str.strip_chars()).to_series().to_list()
-    return (*lines, f"and {rows.height - _MOST_LINES} more") if rows.height > _MOST_LINES else tuple(lines)
+    """Return what is said of the first ones; what is said of several in the same words is one line that names their listings."""
+    said = pl.concat_str(pl.coalesce("cause", "code"), pl.col("suggested_action").fill_null(""), separator=" ").str.strip_chars()
+    alike = rows.group_by(said=said, maintain_order=True).agg("listing_key", n=pl.len())
+    lines = [
+        text if n == 1 else f"{text} ({n} times{_listings(keys)})"
+        for text, keys, n in alike.head(_MOST_LINES).select("said", "listing_key", "n").iter_rows()
+    ]
+    left = alike["n"].slice(_MOST_LINES).sum()
+    return (*lines, f"and {left} more") if left else tuple(lines)
+
+
+def _listings(keys: list[str | None]) -> str:
+    named = list(dict.fromkeys(key for key in keys if key))
+    if not named:
+        return ""
+    more = f" and {len(named) - _MOST_KEYS} more" if len(named) > _MOST_KEYS else ""
+    return f": listing{'s' * (len(named) != 1)} {', '.join(named[:_MOST_KEYS])}{more}"
 
 
 def _members(rows: pl.DataFrame) -> frozenset[str]:

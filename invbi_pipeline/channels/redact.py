@@ -1,8 +1,8 @@
-"""The wall that keeps secrets out of messages and buyers' personal fields out of what is stored.
+"""The wall that keeps secrets and buyers out of messages, and buyers' personal fields out of what is stored.
 
-`Redactor` replaces every secret it was told of, and whatever looks like one, in a text. `drop_personal` removes buyers'
-fields from a decoded payload by the name of the field: a denylist on top of not asking for them, for platforms that send
-more than was asked and for files in which somebody left the columns.
+`Redactor` replaces every secret it was told of, whatever looks like one, and every e-mail address in a text. `drop_personal`
+removes buyers' fields from a decoded payload by the name of the field: a denylist on top of not asking for them, for platforms
+that send more than was asked and for files in which somebody left the columns.
 """
 
 import re
@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-__all__ = ["HIDDEN", "Redactor", "drop_personal", "is_personal"]
+__all__ = ["ADDRESS", "HIDDEN", "Redactor", "drop_personal", "is_personal"]
 
 HIDDEN: Final = "[secret]"
+ADDRESS: Final = "[e-mail]"
 
 # Shapes of credentials that may arrive in an answer before anybody told us of them.
 _SHAPES: Final = re.compile(
@@ -23,6 +24,13 @@ _SHAPES: Final = re.compile(
     r"|\"(?:access_token|refresh_token|client_secret)\"\s*:\s*\")"
     r"[^\s\"'&,;}]+"
     r"|\b(?:shp(?:at|ca|pa|ss|ua)_[0-9a-f]{16,}|atz[ar]\|[\w-]{8,}|amzn1\.oa2-cs\.[\w.-]+|eaaa[\w-]{20,})"
+)
+# Plain, in an address line (%40), or in JSON that spells letters as \u00e9. The letter of a JSON escape such as \n stays: it is
+# not the address's. Parts have at most the letters they may have (RFC 5321, section 4.5.3.1): a long text takes no longer for it.
+_LETTER: Final = r"\\u[0-9a-fA-F]{4}"
+_E_MAIL: Final = re.compile(
+    rf"(?<!\\)(?:{_LETTER}|[\w.%+'-]){{1,64}}(?:@|%40)"
+    rf"(?:(?:{_LETTER}|[\w-]){{1,63}}\.){{1,10}}(?:xn--[\w-]{{1,59}}|(?:{_LETTER}|[^\W\d_]){{2,63}})"
 )
 _SHORTEST: Final = 4  # a "secret" of fewer characters would blank ordinary words
 
@@ -44,7 +52,11 @@ _PERSONAL: Final = re.compile(
 
 
 class Redactor:
-    """Hides secrets in texts: those it was told of, in every spelling a message may hold, and shapes known to be secrets."""
+    """Hides secrets in texts: those it was told of, in every spelling a message may hold, and shapes known to be secrets.
+
+    E-mail addresses are hidden too: a platform's error may name a buyer. Telephone numbers are not: by their shape they are
+    listing keys, order numbers and EANs, and an error without these helps nobody.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._spellings: set[str] = set()
@@ -61,10 +73,11 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def __call__(self, text: str) -> str:
-        """Return the text with every secret in it replaced by `[secret]`."""
+        """Return the text with every secret in it replaced by `[secret]`, every e-mail address by `[e-mail]`."""
         if self._pattern is not None:
             text = self._pattern.sub(HIDDEN, text)
-        return _SHAPES.sub(lambda found: (found.group("keep") or "") + HIDDEN, text)
+        text = _SHAPES.sub(lambda found: (found.group("keep") or "") + HIDDEN, text)
+        return _E_MAIL.sub(ADDRESS, text) if "@" in text or "%40" in text else text
 
 
 @lru_cache(maxsize=4096)

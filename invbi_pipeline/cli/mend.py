@@ -3,9 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
@@ -23,6 +23,8 @@ from invbi_pipeline.flows.corrections.undo import undo, what_landed
 __all__ = ["run_replay", "run_undo"]
 
 _T = TypeVar("_T")
+_SENTENCES: Final = ("message", "detail", "note")  # where platforms, and we, say in words what was wrong
+_MOST_REASON: Final = 200  # characters of a reason in a list for people
 
 
 def run_undo(path: Path, run_id: str, *, dry_run: bool, fmt: Format) -> int:
@@ -83,10 +85,45 @@ def _list(letters: pl.DataFrame, refused: pl.DataFrame, fmt: Format) -> int:
     if letters.is_empty():
         out.print("There is no dead letter.")
         return Exit.DONE
-    columns = ("correction_id", "system", "sku", "kind", "from_qty", "to_qty", "state", "sent_at", "why")
-    emit(told.select(columns), fmt, title="Dead letters")
+    out.print(f"{told.height} dead letter{'s' * (told.height != 1)}\n")
+    for row in told.iter_rows(named=True):
+        for line in _told(row):
+            out.print(line)
     say("`invbi replay ID` puts one back into a plan; --system or --all puts back many (what a person refused: by its id alone).")
     return Exit.DONE
+
+
+def _told(row: Mapping[str, Any]) -> Iterator[str]:
+    """One dead letter for people: what was to change and when it was sent, then why it was not to be."""
+    place = f" @ {row['location']}" if row["location"] else ""
+    change = f"{row['from_qty']} -> {row['to_qty']}" if row["from_qty"] is not None else f"{row['to_qty']:+d}"
+    subject = plain(f"{row['sku'] or row['listing_key']} on {row['system']}{place}")
+    sent = f"sent {row['sent_at']:%Y-%m-%d %H:%M} UTC" if row["sent_at"] else "not sent"
+    yield f"[bold]{row['state']:<9}[/] {row['kind']} [bold]{change}[/]  {subject}  ({sent})  {row['correction_id']}"
+    yield f"          {plain(_reason(row['why'] or ''))}"
+
+
+def _reason(said: str) -> str:
+    """Return what a platform answered as one line of words; the whole answer is in JSON and CSV."""
+    try:
+        sentences = list(dict.fromkeys(_sentences(json.loads(said))))
+    except ValueError:  # plain words
+        sentences = []
+    words = " ".join(("; ".join(sentences) or said).split())
+    return f"{words[:_MOST_REASON]} ..." if len(words) > _MOST_REASON else words or "it did not say why"
+
+
+def _sentences(answer: object) -> Iterator[str]:
+    """Yield what stands under the names of `_SENTENCES`, at any depth."""
+    if isinstance(answer, dict):
+        for name, value in answer.items():
+            if name in _SENTENCES and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from _sentences(value)
+    elif isinstance(answer, list):
+        for value in answer:
+            yield from _sentences(value)
 
 
 def _done(config: Config, work: Callable[[Context], Awaitable[_T]], *, noting: bool) -> _T:

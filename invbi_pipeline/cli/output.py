@@ -23,6 +23,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 # What moves a terminal's cursor, turns the reading order or is not seen at all, and what cannot be written as UTF-8.
 _LONG: Final = 10_000  # from here a whole number gets separators; a year, or another of four digits, reads as it is
+_GAP: Final = 2  # characters between two columns, rich's padding on either side
 _UNSEEN: Final = re.compile(rf"{UNSEEN}|[\ud800-\udfff]")
 _FORMULA: Final = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"  # OWASP's list for CSV injection, the full-width signs too
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
@@ -74,13 +75,17 @@ def emit(frame: pl.DataFrame, fmt: Format, *, title: str = "", limit: int | None
         return
     shown = frame if limit is None else frame.head(limit)
     table = Table(title=plain(title) or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name, kind in shown.schema.items():
-        heading, unfolded = _seen(name).replace("_", " "), kind.is_temporal()
-        widest = max(map(len, heading.split()), default=0)  # cells may fold, a word of the heading never
+    cells = [[plain(_cell(value)) for value in column.to_list()] for column in shown.iter_columns()]
+    for (name, kind), told in zip(shown.schema.items(), cells, strict=True):
+        heading = _seen(name).replace("_", " ")
+        unfolded = kind.is_temporal() or kind.is_numeric()  # a sum that breaks in the middle reads as two
+        widest = max(map(len, [*heading.split(), *(told if unfolded else ())]), default=0)  # a word of the heading never folds
         side: Literal["left", "right"] = "right" if kind.is_numeric() else "left"
         table.add_column(escape(heading), justify=side, overflow="fold", no_wrap=unfolded, min_width=widest)
-    for cells in shown.iter_rows():
-        table.add_row(*(plain(_cell(value)) for value in cells))
+    for texts in zip(*cells, strict=True):
+        table.add_row(*texts)
+    least = sum(column.min_width or 0 for column in table.columns) + _GAP * (len(table.columns) - 1)
+    table.width = least if least > out.width else None  # on too narrow a screen lines run on: nothing is cut off
     out.print(table)
     if shown.height < frame.height:
         rest = frame.height - shown.height if whole else "there are"

@@ -11,7 +11,7 @@ from typing import Final
 
 import dagster as dg
 
-from invbi_pipeline.alerts.post import Message, deliver, send
+from invbi_pipeline.alerts.post import Message, Tone, deliver, send
 from invbi_pipeline.config import Secret, load_config
 from invbi_pipeline.defs.job import SAMPLE
 from invbi_pipeline.defs.names import JOB
@@ -78,7 +78,7 @@ def silence_sensor(config_path: Path, *, sample: bool, now: Callable[[], datetim
         if silent is not None and told != stands:
             told = stands if _sent(config.alerts.urls, _silence(ended, silent)) else told
         elif silent is None and told:
-            back = Message("invbi: The loop runs again", f"A run has ended at {ended:%Y-%m-%d %H:%M} UTC.")
+            back = Message("invbi: The loop runs again", f"A run has ended at {ended:%Y-%m-%d %H:%M} UTC.", Tone.RECOVERY)
             told = "" if _sent(config.alerts.urls, back) else told
         context.update_cursor(told)
         return dg.SkipReason(f"The last run ended at {ended:%Y-%m-%d %H:%M} UTC{'' if silent is None else ': too long ago'}.")

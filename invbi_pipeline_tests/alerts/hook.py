@@ -40,8 +40,9 @@ def hook() -> Iterator[Heard]:
 
         def _answer(self) -> None:
             self.send_response(heard.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", "2")
             self.end_headers()
+            self.wfile.write(b"ok")  # Slack's word
 
         def log_message(self, *args: object) -> None:
             del args

@@ -1,7 +1,9 @@
 """One alert for what is alike, one reminder a period, one note when it is over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from invbi_pipeline.alerts.post import Tone
 from invbi_pipeline.alerts.telling import Rules, Said, memory, remembered, telling
 from invbi_pipeline.alerts.troubles import Trouble
 
@@ -69,3 +71,18 @@ def test_different_troubles_of_one_look_are_one_message() -> None:
 def test_what_an_older_version_remembered_is_no_obstacle() -> None:
     assert remembered('{"f-1": "2026-03-02T11:00:00+00:00"}') == {}
     assert remembered("") == {}
+
+
+def test_new_trouble_is_told_as_trouble_what_waits_or_stands_as_a_warning_and_its_end_as_a_recovery() -> None:
+    def tone(*there: Trouble, since: datetime | None = None, gone: datetime | None = None) -> Tone:
+        said = {"held|shop": Said("2 held on shop", since, since, gone=gone)} if since else {}
+        message = telling(there, said, NOW, RULES).message
+        assert message is not None
+        return message.tone
+
+    waits = replace(trouble("a"), grave=False)
+    assert tone(trouble("a")) is Tone.TROUBLE
+    assert tone(waits) is Tone.WARNING
+    assert tone(waits, trouble("b", key="blind|till")) is Tone.TROUBLE
+    assert tone(trouble(), since=NOW - timedelta(days=2)) is Tone.WARNING
+    assert tone(since=NOW - timedelta(hours=2), gone=NOW - timedelta(hours=1)) is Tone.RECOVERY

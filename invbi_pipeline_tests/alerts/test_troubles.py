@@ -51,3 +51,24 @@ def test_a_system_is_blind_once_it_failed_twice_in_a_row() -> None:
     (blind,) = troubles(findings(), pl.DataFrame(rows, schema=BREAKER_ROWS))
     assert blind.title == "till cannot be read since 2026-03-02 12:00 UTC"
     assert "no answer" in blind.text
+
+
+def test_listings_of_which_the_same_is_said_are_one_line_that_names_them() -> None:
+    alike = [{"code": "push_held", "listing_key": f"L{n}"} for n in range(6)]
+    other = {"code": "push_held", "listing_key": "L9", "cause": "One too many.", "money": 5.0}
+    (held,) = troubles(findings(*alike[:2], other), READ)
+    assert held.lines == ("One too many. Look.", "Three too many. Look. (2 times: listings L0, L1)")
+    (many,) = troubles(findings(*alike), READ)
+    assert many.lines == ("Three too many. Look. (6 times: listings L0, L1, L2 and 3 more)",)
+
+
+def test_lines_beyond_the_first_five_are_counted_with_all_that_is_alike() -> None:
+    different = [{"code": "push_failed", "cause": f"No. {n} failed."} for n in range(5)]
+    alike = {"code": "push_failed", "cause": "The last ones failed."}
+    (failed,) = troubles(findings(*different, alike, alike), READ)
+    assert (len(failed.lines), failed.lines[-1]) == (6, "and 2 more")
+
+
+def test_what_only_waits_for_a_person_is_not_grave() -> None:
+    held, failed = troubles(findings({"code": "push_held"}, {"code": "push_failed"}), READ)
+    assert (held.grave, failed.grave) == (False, True)

@@ -332,6 +332,14 @@ def test_a_token_obtained_later_is_hidden_too() -> None:
     assert client.redact("Bearer fresh-token-123 and fresh-token-123") == "Bearer [secret] and [secret]"
 
 
+def test_no_buyer_s_address_is_in_an_error() -> None:
+    platform = Platform([httpx.Response(422, json={"error": "your token is not for buyer jane@doe.com"})])
+    with pytest.raises(Refused) as caught:
+        ask(platform.client(), classify=lambda response: Refused(f"it said {response.text}"))
+    assert "jane" not in repr(caught.value)
+    assert "buyer [e-mail]" in str(caught.value)
+
+
 def test_pages_follow_the_cursor_to_its_end() -> None:
     book = {"": ([1, 2], "b"), "b": ([3], "")}
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from invbi_pipeline.channels.redact import HIDDEN, Redactor, drop_personal, is_personal
+from invbi_pipeline.channels.redact import ADDRESS, HIDDEN, Redactor, drop_personal, is_personal
 from invbi_pipeline_tests.shared import shared
 
 
@@ -34,6 +34,41 @@ def test_what_looks_like_a_secret_is_hidden_although_nobody_told(text: str) -> N
 
 def test_a_secret_of_three_letters_would_blank_ordinary_words_and_is_left() -> None:
     assert Redactor(["abc"])("abc") == "abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("buyer jane@doe.com.", "buyer [e-mail]."),
+        ("<mailto:jane.o'neil+x@shop.doe.co.uk>", "<mailto:[e-mail]>"),
+        ("/orders?email=jane%40doe.com&page=2", "/orders?email=[e-mail]&page=2"),
+        ("Jané@döe.de, 李@例子.中国", "[e-mail], [e-mail]"),
+    ],
+)
+def test_an_e_mail_address_is_hidden(text: str, hidden: str) -> None:
+    assert Redactor()(text) == hidden
+
+
+def test_an_answer_stays_json_when_an_address_is_taken_out_of_it() -> None:
+    said = json.dumps({"message": "buyer:\njané@döe.de\tjane@doe.com", "sku": "A-1"})
+    assert json.loads(Redactor()(said)) == {"message": f"buyer:\n{ADDRESS}\t{ADDRESS}", "sku": "A-1"}
+
+
+def test_a_secret_with_an_address_in_it_is_hidden_as_a_secret() -> None:
+    assert Redactor(["me@doe.com:word"])("x me@doe.com:word y") == f"x {HIDDEN} y"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["TEE-1 @ soho", "MUG@2.5", "gid://shopify/InventoryItem/44005215683084", "5012345678900", "+49 30 1234567", "x@y", "@here"],
+)
+def test_what_names_a_thing_of_ours_is_no_address_and_a_long_number_no_telephone(text: str) -> None:
+    assert Redactor()(text) == text
+
+
+def test_a_long_text_without_an_address_takes_no_long_time() -> None:
+    text = "@" + "a" * 20_000
+    assert Redactor()(text) == text
 
 
 @pytest.mark.parametrize(

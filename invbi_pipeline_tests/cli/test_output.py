@@ -6,7 +6,9 @@ import json
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from invbi_pipeline.cli import output
 from invbi_pipeline.cli.output import Format, emit, plain, report_error, say
 from invbi_pipeline.errors import ConfigError
 
@@ -78,3 +80,17 @@ def test_a_long_whole_number_has_separators_as_one_with_decimals_has_and_a_year_
     assert "1,234,567 " in shown
     assert "1,234,567.50" in shown
     assert " 2026 " in shown
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+def test_a_number_is_whole_on_any_screen_and_what_has_words_folds(
+    width: int, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "out", Console(width=width, highlight=False, soft_wrap=True, emoji=False))
+    waits = "changed share, zeroed share, change units"
+    emit(pl.DataFrame({"system": ["amazon_eu"], "waits_for": [waits], "units": [1234567], "money (EUR)": [1.5e9]}), Format.TABLE)
+    shown = capsys.readouterr().out
+    assert "1,234,567  1,500,000,000.00" in shown
+    assert all(word in shown for word in ("system", "waits", "units"))
+    assert waits not in shown
+    assert max(map(len, shown.splitlines())) <= max(width, 44)

@@ -66,9 +66,9 @@ async def send_patch(api: AmazonApi, write: Write) -> WriteResult:
         return WriteResult(write.correction_id, WriteOutcome.RETRY, None, retry_code(trouble), str(trouble))
     issues = [issue for issue in said.get("issues") or () if issue.get("severity") == "ERROR"]
     if said.get("status") == "INVALID":
-        code, message = _told(issues)
-        return WriteResult(write.correction_id, WriteOutcome.REJECTED, at, code, message, _answer(said))
-    return WriteResult(write.correction_id, WriteOutcome.ACCEPTED, at, answer=_answer(said))
+        code, message = _told(api, issues)
+        return WriteResult(write.correction_id, WriteOutcome.REJECTED, at, code, message, _answer(api, said))
+    return WriteResult(write.correction_id, WriteOutcome.ACCEPTED, at, answer=_answer(api, said))
 
 
 async def send_feed(api: AmazonApi, writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
@@ -117,10 +117,10 @@ async def _results(api: AmazonApi, feed: Feed, writes: Sequence[Write]) -> list[
     results = []
     for n, write in enumerate(writes, start=1):
         if n in errors:
-            code, message = _told(errors[n])
-            results.append(WriteResult(write.correction_id, WriteOutcome.REJECTED, at, code, message, _answer(errors[n][0])))
+            code, message = _told(api, errors[n])
+            results.append(WriteResult(write.correction_id, WriteOutcome.REJECTED, at, code, message, _answer(api, errors[n][0])))
         else:
-            results.append(WriteResult(write.correction_id, taken, at, answer=_answer({"feedId": feed.feed_id, "messageId": n})))
+            results.append(WriteResult(write.correction_id, taken, at, answer=_which(feed, n)))
     return results
 
 
@@ -133,17 +133,22 @@ def _all(writes: Sequence[Write], outcome: str, code: str, message: str, feed: F
             None,
             code,
             message,
-            _answer({"feedId": feed.feed_id, "messageId": n, "message": message}),
+            _which(feed, n, message=message),
         )
         for n, write in enumerate(writes, start=1)
     ]
 
 
-def _told(issues: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def _told(api: AmazonApi, issues: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if not issues:
         return "invalid", "Amazon found the change invalid and did not say why."
-    return str(issues[0].get("code") or "invalid"), "; ".join(str(issue.get("message") or "") for issue in issues)
+    said = "; ".join(str(issue.get("message") or "") for issue in issues)
+    return str(issues[0].get("code") or "invalid"), api.http.redact(said)
 
 
-def _answer(said: Mapping[str, Any]) -> str:
-    return json.dumps(said, separators=(",", ":"))
+def _answer(api: AmazonApi, said: Mapping[str, Any]) -> str:
+    return api.http.redact(json.dumps(said, separators=(",", ":")))
+
+
+def _which(feed: Feed, message_id: int, **said: str) -> str:
+    return json.dumps({"feedId": feed.feed_id, "messageId": message_id, **said}, separators=(",", ":"))

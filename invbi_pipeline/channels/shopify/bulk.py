@@ -44,7 +44,7 @@ async def run_bulk(api: Api, query: str, into: IO[bytes]) -> BulkFile:
     started = await api.run(BULK_RUN, {"query": query}, changes=False)
     payload = started.data["bulkOperationRunQuery"]
     if errors := payload["userErrors"]:
-        code, message = str(errors[0].get("code") or ""), str(errors[0].get("message") or "")
+        code, message = str(errors[0].get("code") or ""), api.http.redact(str(errors[0].get("message") or ""))
         if code in ("OPERATION_IN_PROGRESS", "LIMIT_REACHED"):
             raise Throttled(f"{api.http.system}: Shopify runs as many bulk operations as it may ({message}); try again later.")
         raise Refused(f"{api.http.system}: Shopify refused a bulk operation ({code}): {message}", code=code)

@@ -72,7 +72,7 @@ async def _one(api: Api, address: str, topic: str, held: Mapping[str, Any] | Non
         changed = {"id": held["id"], "wanted": {**wanted, "filter": ""}}
         _raise_refusal((await api.run(UPDATE_SUBSCRIPTION, changed, changes=True)).data.get("webhookSubscriptionUpdate"))
     except InvbiError as refusal:  # it may have been done all the same: the next look sees what came of it
-        return Subscription(topic, Standing.LACKING, str(refusal))
+        return Subscription(topic, Standing.LACKING, api.http.redact(str(refusal)))
     return Subscription(topic, Standing.MENDED)
 
 

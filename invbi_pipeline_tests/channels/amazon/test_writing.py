@@ -9,7 +9,7 @@ import pytest
 
 from invbi_pipeline.channels.protocol import Write
 from invbi_pipeline.domain.words import CorrectionKind, Dataset
-from invbi_pipeline.sandbox.amazon import feeds_api
+from invbi_pipeline.sandbox.amazon import availability, feeds_api
 from invbi_pipeline_tests.channels.amazon.shop import Shop, set_to, shop
 
 
@@ -80,6 +80,22 @@ def test_many_go_as_one_feed_and_each_row_has_its_own_result() -> None:
     assert [number(seller, sku) for sku in ("M-6", "M-7", "M-149")] == [3, 10, 3]
     assert len(seller.asked("/feeds/2021-06-30/feeds", "POST")) == 1
     assert seller.asked("/items/", "PATCH") == []
+
+
+@pytest.mark.parametrize("many", [1, 120], ids=["patch", "feed"])
+def test_no_buyer_s_address_is_in_what_amazon_said_of_a_row(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(code: str, message: str, category: str) -> availability.Issue:
+        return issue(code, f"{message} Ask buyer jane@doe.com.", category)
+
+    issue = availability.Issue
+    monkeypatch.setattr(availability, "Issue", named)
+    seller = shop(merchant=many)
+    seller.account.wire.reject_writes = {"M-0"}
+    refused = asyncio.run(seller.write(*[set_to(f"M-{n}", 3) for n in range(many)]))[0]
+    assert (refused.correction_id, refused.outcome) == ("c-M-0", "rejected")
+    assert "jane" not in refused.message + refused.answer
+    assert "Ask buyer [e-mail]." in refused.message
+    json.loads(refused.answer)
 
 
 def test_urgent_rows_do_not_wait_for_the_feed() -> None:

@@ -1,11 +1,12 @@
 """What Shopify and the wire do wrong, and what the channel makes of it; delays are read off a clock that only sleeping moves."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from invbi_pipeline.channels.shopify.facts import MAX_COST
+from invbi_pipeline.channels.shopify.facts import FACTS, MAX_COST
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import BadAnswer, InvbiError, Refused, Unreachable
 from invbi_pipeline_tests.channels.shopify.conftest import TOKEN, WEBHOOK_SECRET, Shop
@@ -155,3 +156,20 @@ def test_a_write_whose_answer_says_nothing_of_it_is_ambiguous(shop: Shop) -> Non
     Answering(shop, httpx.Response(200, json={"data": {"inventorySetQuantities": None}}))
     results = write(shop, [correction(key, shop.soho, 3, 5)])
     assert [result.outcome for result in results.values()] == ["ambiguous"]
+
+
+def test_no_buyer_s_address_is_in_the_refusal_of_a_bulk_operation(shop: Shop) -> None:
+    error = {"field": None, "message": "Ask jane@doe.com.", "code": "INVALID"}
+    refusal = httpx.Response(200, json={"data": {"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": [error]}}})
+    shop.channel.facts = replace(FACTS, bulk_above=-1)
+
+    class Refusing(httpx.AsyncBaseTransport):
+        inner = shop.wire.inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return refusal if b"bulkOperationRunQuery" in request.content else await self.inner.handle_async_request(request)
+
+    shop.wire.inner = Refusing()
+    with pytest.raises(Refused, match="e-mail") as caught:
+        read(shop, Dataset.STOCK)
+    assert "jane" not in str(caught.value)

@@ -5,6 +5,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
+import httpx
+
 from invbi_pipeline.channels.protocol import Announcing, Standing, Subscription
 from invbi_pipeline.channels.redact import is_personal
 from invbi_pipeline.channels.shopify.subscriptions import TOPICS
@@ -109,3 +111,19 @@ def test_what_is_sent_of_an_order_names_it_and_nothing_of_its_buyer(shop: Shop) 
     assert {name for one in events for name in one.order_ids} == {order}
     assert all(one.order_ids or one.listing_keys for one in events)
     assert not [name for _, body in sent for name in json.loads(body) if is_personal(name)]
+
+
+def test_no_buyer_s_address_is_in_why_a_subscription_was_refused(shop: Shop) -> None:
+    class Refusing(httpx.AsyncBaseTransport):
+        inner = shop.wire.inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if b"webhookSubscriptionCreate" not in request.content:
+                return await self.inner.handle_async_request(request)
+            error = {"field": None, "message": "Ask jane@doe.com."}
+            return httpx.Response(200, json={"data": {"webhookSubscriptionCreate": {"userErrors": [error]}}})
+
+    shop.wire.inner = Refusing()
+    told = " ".join(one.to_do for one in looked(shop, mend=True))
+    assert "Ask [e-mail]." in told
+    assert "jane" not in told

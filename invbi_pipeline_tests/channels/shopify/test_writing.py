@@ -259,6 +259,19 @@ def test_no_secret_is_in_any_result(shop: Shop) -> None:
     assert {result.outcome for result in results.values()} == {WriteOutcome.RETRY}
 
 
+def test_no_buyer_s_address_is_in_any_result(shop: Shop) -> None:
+    class Naming(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            error = {"field": None, "message": "Held for jane@doe.com.", "code": "ODD"}
+            return httpx.Response(200, json={"data": {"inventorySetQuantities": {"userErrors": [error]}}})
+
+    sent = correction(shop.item("A"), shop.soho, 3, 5)
+    shop.wire.inner = Naming()
+    (result,) = write(shop, [sent]).values()
+    assert (result.outcome, result.message) == (WriteOutcome.REJECTED, "Held for [e-mail].")
+    assert "jane" not in result.answer
+
+
 def test_an_item_is_connected_to_a_location_first_where_the_configuration_allows_it(shop: Shop) -> None:
     stocked, unstocked = shop.item("A"), shop.item("U", soho=None)
     sent = [correction(stocked, shop.soho, 1, 5), correction(unstocked, shop.soho, 4, 0)]
