@@ -75,9 +75,13 @@ def init(
 def check(
     config: ConfigPath = DEFAULT_CONFIG,
     readiness: Annotated[
-        bool, typer.Option("--readiness", help="Instead: what the last run says against the next mode of each channel.")
+        bool,
+        typer.Option(
+            "--readiness",
+            help="Instead: what the last run says against the next mode of each system; exits 4 where something blocks.",
+        ),
     ] = False,
-    system: Annotated[list[str] | None, typer.Option(help="With --readiness: only this channel; may be repeated.")] = None,
+    system: Annotated[list[str] | None, typer.Option(help="With --readiness: only this system; may be repeated.")] = None,
     register: Annotated[
         bool, typer.Option("--register", help="Make the webhook subscriptions that are lacking, and put right what is wrong.")
     ] = False,

@@ -9,11 +9,11 @@ import polars as pl
 from invbi_pipeline.cli.output import Format, emit, out, plain
 from invbi_pipeline.dashboard.model import words
 from invbi_pipeline.domain.corrections.guards import holding
-from invbi_pipeline.domain.words import FeedVerdict, Fulfilment, ListingStatus, PointState
+from invbi_pipeline.domain.words import CorrectionState, FeedVerdict, Fulfilment, ListingStatus, PointState
 from invbi_pipeline.flows.accounts.bridge import Line, merge_bridge, offer_bridge, shelf_bridges
 from invbi_pipeline.flows.accounts.explain import ExplainedPoint, Explanation
 
-__all__ = ["bridge_lines", "not_yet_judged", "print_refused", "print_shelves", "print_unplaced", "told_point"]
+__all__ = ["bridge_lines", "mended_since", "not_yet_judged", "print_refused", "print_shelves", "print_unplaced", "told_point"]
 
 _NOT_COMPARED: Final = (PointState.UNMAPPED, PointState.COUNTED, PointState.UNTRACKED, PointState.UNKNOWN, PointState.UNOFFERED)
 _MOST_PROMISED: Final = 20
@@ -195,6 +195,18 @@ def not_yet_judged(explained: ExplainedPoint) -> str:
     if not point["unexplained"]:
         return f"nothing is unexplained there; our change of {point['pending']:+d} is not sent yet"
     return "two looks agree; the next run tells the cause"
+
+
+def mended_since(row: Mapping[str, Any]) -> str:
+    """Return how a finding (a row of `Explanation.findings`) was mended since it was last seen; nothing where it was not."""
+    if row.get("mended_at") is None:
+        return ""
+    if row["mended_state"] != CorrectionState.VERIFIED:
+        return f"corrected at {row['mended_at']:%Y-%m-%d %H:%M} UTC, and not verified yet"
+    again = row["opened_at"] is not None and row["opened_at"] > row["first_seen"]
+    ends = "it had come back before, so two runs must not see it" if again else "the next run closes it, unless it sees it again"
+    proof = "" if row["read_back"] is None else f", read back {row['read_back']}"
+    return f"corrected and verified at {row['mended_at']:%Y-%m-%d %H:%M} UTC{proof}; {ends}"
 
 
 def _looks(count: int | None) -> str:

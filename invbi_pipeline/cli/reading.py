@@ -10,12 +10,19 @@ from typing import Any, Final
 
 import polars as pl
 
-from invbi_pipeline.cli.explained import not_yet_judged, print_refused, print_shelves, print_unplaced, told_point
+from invbi_pipeline.cli.explained import (
+    mended_since,
+    not_yet_judged,
+    print_refused,
+    print_shelves,
+    print_unplaced,
+    told_point,
+)
 from invbi_pipeline.cli.output import Exit, Format, emit, out, plain
 from invbi_pipeline.config import Config, load_config
 from invbi_pipeline.domain.declared import sells_from
 from invbi_pipeline.domain.findings import CATALOGUE
-from invbi_pipeline.domain.words import FindingState, LocationKind, Severity
+from invbi_pipeline.domain.words import CorrectionState, FindingState, LocationKind, Severity
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.flows.accounts.bridge import bridges
 from invbi_pipeline.flows.accounts.explain import Explanation, explain
@@ -102,7 +109,10 @@ def print_findings(found: pl.DataFrame) -> None:
         worth = f", {row['currency']} {row['money']:,.2f}" if row["money"] else ""
         out.print(f"[bold]{row['severity']:<8}[/] [bold]{row['code'].replace('_', ' ')}[/]  {plain(where)}{size}{worth}")
         out.print(f"         {plain(row['cause'] or '')}")
-        if row["suggested_action"] and row["state"] != FindingState.RESOLVED:
+        mended = mended_since(row)
+        if mended:
+            out.print(f"         Since then: {mended}.")
+        elif row["suggested_action"] and row["state"] != FindingState.RESOLVED:
             out.print(f"         To mend it: {plain(row['suggested_action'])}")
         out.print(f"         {plain(', '.join(_case(row)))}")
 
@@ -166,7 +176,8 @@ def run_explain(
         return Exit.DONE
     out.print(f"[bold]{plain(found.sku or sku)}[/] {plain(found.title)}\n")
     print_shelves(found)
-    named = {(row["system"], row["listing_key"]) for row in found.findings.iter_rows(named=True)}
+    stands = found.findings.filter(~_verified())
+    named = {(row["system"], row["listing_key"]) for row in stands.iter_rows(named=True)}
     told = ("", "")
     for point in found.points:
         listing = (point.point["system"], point.point["listing_key"])
@@ -182,16 +193,27 @@ def run_explain(
 def _print_wrong(found: Explanation) -> None:
     """Print what is wrong with a SKU, what is not judged yet, and what of it counts nowhere."""
     waiting = [point for point in found.points if not_yet_judged(point)]
-    if found.findings.height:
+    stands, before = found.findings.filter(~_verified()), found.findings.filter(_verified())
+    if stands.height:
         out.print("What is wrong")
-        print_findings(found.findings)
+        print_findings(stands)
     elif waiting:
         are = "is" if len(waiting) == 1 else "are"
         out.print(f"Nothing is found wrong with it so far; {len(waiting)} of its numbers {are} not judged yet.")
-    elif found.refused.is_empty() and not any(point.unplaced for point in found.points):
+    elif found.refused.is_empty() and before.is_empty() and not any(point.unplaced for point in found.points):
         out.print("Nothing is wrong with it.")
+    if before.height:
+        if stands.height or waiting:
+            out.print()
+        out.print("What was wrong when a run last looked")
+        print_findings(before)
     print_unplaced(found)
     print_refused(found.refused)
+
+
+def _verified() -> pl.Expr:
+    """Say of findings whether a correction was verified since they were last seen: they stand no more, and no run has said so."""
+    return (pl.col("mended_state") == CorrectionState.VERIFIED).fill_null(value=False)
 
 
 def _sells_from(config: Config, name: str) -> list[str]:

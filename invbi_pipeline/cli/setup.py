@@ -15,6 +15,7 @@ from invbi_pipeline.cli.output import Exit, Format, emit, out, plain, say
 from invbi_pipeline.cli.plans import known_systems
 from invbi_pipeline.cli.reading import open_warehouse
 from invbi_pipeline.config import Config, load_config
+from invbi_pipeline.domain.readiness import NOTHING_TO_PUSH
 from invbi_pipeline.errors import ConfigError, InvbiError
 from invbi_pipeline.flows.context import Context, open_context
 from invbi_pipeline.flows.corrections.readiness import ready
@@ -54,7 +55,10 @@ def run_init(folder: Path, *, force: bool) -> int:
 
 
 def run_readiness(path: Path, systems: Sequence[str], fmt: Format) -> int:
-    """Say what stands between each channel and its next mode, from what the last run left; nobody is called."""
+    """Say what stands between each system and its next mode, from what the last run left; nobody is called.
+
+    Return `Exit.HELD` where something blocks one of those that are told.
+    """
     config, _ = open_warehouse(path)
     named = known_systems(config, systems)
 
@@ -69,7 +73,7 @@ def run_readiness(path: Path, systems: Sequence[str], fmt: Format) -> int:
             _print_readiness(mine)
     else:
         emit(found, fmt)
-    return Exit.DONE
+    return Exit.HELD if found["blocks"].any() else Exit.DONE
 
 
 def _print_readiness(rows: pl.DataFrame) -> None:
@@ -79,7 +83,10 @@ def _print_readiness(rows: pl.DataFrame) -> None:
     told = rows.select("measure", value=value, blocks=blocks, to_do="to_do")
     emit(told, Format.TABLE, title=f"{system}: mode {mode}")
     blocking = rows.filter("blocks")["measure"].to_list()
-    if not after:
+    idle = rows.filter(pl.col("measure") == NOTHING_TO_PUSH)["to_do"].to_list()
+    if idle:
+        out.print(f"It has nothing to push in any mode: {plain(idle[0])}.\n")
+    elif not after:
         out.print("It is in the last mode.\n")
     elif blocking:
         out.print(f"Not ready for mode {after}: {plain(', '.join(blocking))}.\n")

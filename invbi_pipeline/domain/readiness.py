@@ -2,11 +2,15 @@
 
 What blocks is what would make a push wrong or unprovable. The rest is counted, because somebody has to mend it: the guards leave
 a doubtful listing alone, so that its number stays wrong.
+
+A system is judged by what may be sent to it. Numbers are set where another system counts; where it counts itself they are the
+truth, and there is nothing to compare, but movements may be booked (`absorbs = "writeback"`). To one where neither holds nothing
+is ever sent, so that nothing can block it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -14,6 +18,7 @@ from invbi_pipeline.domain.corrections.guards import held_by
 from invbi_pipeline.domain.frames import UTC
 from invbi_pipeline.domain.words import (
     COMPARABLE,
+    Absorbs,
     CorrectionKind,
     CorrectionState,
     FeedVerdict,
@@ -21,22 +26,33 @@ from invbi_pipeline.domain.words import (
     Fulfilment,
     ListingStatus,
     Mode,
+    PointState,
     Severity,
 )
 
-__all__ = ["NEXT", "READINESS", "ReadinessInputs", "readiness"]
+__all__ = ["NEXT", "NOTHING_TO_PUSH", "READINESS", "READY_SYSTEMS", "ReadinessInputs", "readiness"]
 
 READINESS: Final = {
     "system": pl.String(),
     "mode": pl.String(),  # as it is now
-    "next": pl.String(),  # the mode after it; empty: it is in the last
+    "next": pl.String(),  # the mode after it; empty: it is in the last, or has nothing to push in any
     "measure": pl.String(),
     "value": pl.Float64(),
-    "unit": pl.String(),  # listings | % | hours | numbers | corrections | units | the reporting currency
+    "unit": pl.String(),  # listings | % | hours | numbers | corrections | movements | units | the reporting currency
     "blocks": pl.Boolean(),  # the next mode
     "to_do": pl.String(),  # empty: nothing
 }
+READY_SYSTEMS: Final = {
+    "system": pl.String(),
+    "mode": pl.String(),
+    "counts": pl.Boolean(),
+    "sells": pl.Boolean(),
+    "absorbs": pl.String(),  # words.Absorbs
+    "own_places": pl.List(pl.String()),  # the locations of points whose number it counts itself; "" where it keeps a single one
+    "max_age_s": pl.Float64(),
+}
 NEXT: Final = {Mode.OBSERVE: Mode.APPROVE, Mode.APPROVE: Mode.AUTO}
+NOTHING_TO_PUSH: Final = "nothing to push"  # the measure of a system to which nothing is ever sent
 
 # Our judgement, not anybody's standard: what a person can still look through by hand, and what a machine may be left alone with.
 _MOST_UNMAPPED: Final = {Mode.APPROVE: 50.0, Mode.AUTO: 5.0}  # percent of the active listings
@@ -44,13 +60,14 @@ _MOST_DOUBTED: Final = 1.0  # percent, for auto
 _HOUR_S: Final = 3600.0
 _NAMES_ALIKE: Final = 1 / 3  # of the shorter title's words, those that the other has too
 _MASS: Final = ("changed_share", "zeroed_share")
+_NO_PLACE_OF_OURS: Final = "unmapped:"  # how staging names a place that the configuration does not
 
 
 class ReadinessInputs(NamedTuple):
     """What is looked at: LISTINGS, MAPPINGS, CANDIDATES, POINTS, FEEDS, FINDINGS, and the corrections.
 
-    `systems`: system, mode, counts, max_age_s (in the order of telling); `projected`: the judged CORRECTIONS of a
-    plan in which every system is in mode auto; `ended`: system, state, corrections: how many of the outbox are in each state.
+    `systems`: READY_SYSTEMS in the order of telling; `projected`: the judged CORRECTIONS of a plan in which every system is in
+    mode auto; `ended`: system, state, corrections: how many of the outbox are in each state.
     """
 
     systems: pl.DataFrame
@@ -76,22 +93,52 @@ class _Row(NamedTuple):
         return self if self.value or self.blocks else self._replace(to_do="")
 
 
+class _Takes(NamedTuple):
+    """What may be sent to a system: numbers that are set, movements that are booked."""
+
+    numbers: bool
+    movements: bool
+
+
 def readiness(inputs: ReadinessInputs, now: datetime, currency: str) -> pl.DataFrame:
-    """Return READINESS, one row a measure of each system."""
+    """Return READINESS, one row a measure of each system.
+
+    A system to which nothing is ever sent has the measure NOTHING_TO_PUSH, no next mode, and nothing that blocks.
+    """
     strange = _strange_names(inputs)
     found = []
-    for system, mode, max_age_s in inputs.systems.select("system", "mode", "max_age_s").iter_rows():
-        after = NEXT.get(Mode(mode))
+    for one in inputs.systems.iter_rows(named=True):
+        system, mode = one["system"], one["mode"]
         mine = ReadinessInputs(inputs.systems, *(frame.filter(pl.col("system") == system) for frame in inputs[1:]))
+        takes = _takes(one, mine.points)
+        after = NEXT.get(Mode(mode)) if any(takes) else None
         other = strange.filter(pl.col("system") == system)
         rows = [
             *_identity(mine, other, after),
-            _age(mine, after, now, max_age_s),
-            *_trust(mine, after),
-            *_push(mine, after, currency),
+            _age(mine, after, now, one["max_age_s"]),
+            *_trust(mine, after, takes),
+            *(_push(mine, after, currency, takes) if any(takes) else ()),
         ]
-        found += [(system, mode, str(after or ""), *row.pointed()) for row in rows]
+        rows = [row.pointed() for row in rows] + ([] if any(takes) else [_nothing(one)])
+        found += [(system, mode, str(after or ""), *row) for row in rows]
     return pl.DataFrame(found, schema=READINESS, orient="row")
+
+
+def _takes(system: Mapping[str, Any], points: pl.DataFrame) -> _Takes:
+    """Say what may be sent to it. A channel of which nothing is known yet may be sent numbers."""
+    placed = points.filter(~pl.col("location").str.starts_with(_NO_PLACE_OF_OURS))
+    by_platform = (pl.col("fulfilment") == Fulfilment.PLATFORM).fill_null(value=False)
+    elsewhere = placed.filter(~by_platform & ~pl.col("location").is_in(system["own_places"]))
+    only_counts = not placed.is_empty() and elsewhere.is_empty()
+    return _Takes(
+        numbers=system["sells"] and not only_counts,
+        movements=system["counts"] and system["absorbs"] == Absorbs.WRITEBACK,
+    )
+
+
+def _nothing(system: Mapping[str, Any]) -> _Row:
+    why = f'it offers nothing, and nothing is booked into it (absorbs = "{system["absorbs"]}")'
+    return _Row(NOTHING_TO_PUSH, 0, "corrections", to_do=why)
 
 
 def _identity(mine: ReadinessInputs, strange: pl.DataFrame, after: Mode | None) -> Iterator[_Row]:
@@ -129,38 +176,48 @@ def _age(mine: ReadinessInputs, after: Mode | None, now: datetime, max_age_s: fl
     return _Row("since it was read", round(max(0.0, hours), 1), "hours", old, "`invbi run` reads it again" * old)
 
 
-def _trust(mine: ReadinessInputs, after: Mode | None) -> Iterator[_Row]:
+def _trust(mine: ReadinessInputs, after: Mode | None, takes: _Takes) -> Iterator[_Row]:
     believed = mine.feeds.filter(pl.col("verdict") == FeedVerdict.BELIEVED).height > 0
-    comparable = mine.points.filter(pl.col("state").is_in([str(s) for s in COMPARABLE]))
-    ahead = pl.col("first_look") & ~(pl.col("complete_to") >= pl.col("first_look_at")).fill_null(value=False)
-    waiting = comparable.filter(ahead.fill_null(value=False)).height
     critical = mine.findings.filter((pl.col("state") != FindingState.RESOLVED) & (pl.col("severity") == Severity.CRITICAL)).height
     auto = after is Mode.AUTO
     yield _Row("feeds not believed", float(not believed), "", not believed and after is not None, "`invbi findings` says why")
-    nothing = after is not None and not comparable.height
-    again = "" if comparable.height else "nothing can be compared yet: map, and run again"
-    yield _Row("comparable numbers", comparable.height, "numbers", nothing, again)
-    yield _Row("first looks without orders", waiting, "numbers", auto and waiting > 0, "run until the order feed has caught up")
+    if takes.numbers:
+        comparable = mine.points.filter(pl.col("state").is_in([str(s) for s in COMPARABLE]))
+        ahead = pl.col("first_look") & ~(pl.col("complete_to") >= pl.col("first_look_at")).fill_null(value=False)
+        waiting = comparable.filter(ahead.fill_null(value=False)).height
+        nothing = after is not None and not comparable.height
+        again = "" if comparable.height else "nothing can be compared yet: map, and run again"
+        yield _Row("comparable numbers", comparable.height, "numbers", nothing, again)
+        caught_up = "run until the order feed has caught up"
+        yield _Row("first looks without orders", waiting, "numbers", auto and waiting > 0, caught_up)
+    else:
+        yield _Row("counted numbers", mine.points.filter(pl.col("state") == PointState.COUNTED).height, "numbers")
     yield _Row("critical findings", critical, "findings", auto and critical > 0, "`invbi findings --severity critical`")
 
 
-def _push(mine: ReadinessInputs, after: Mode | None, currency: str) -> Iterator[_Row]:
+def _push(mine: ReadinessInputs, after: Mode | None, currency: str, takes: _Takes) -> Iterator[_Row]:
     plan, auto = mine.projected.with_columns(guards=held_by()), after is Mode.AUTO
-    sets = plan.filter(pl.col("kind") == CorrectionKind.SET)
-    raises = pl.col("to_qty") > pl.col("from_qty")
     mass = plan.filter(pl.col("guards").list.set_intersection(list(_MASS)).list.len() > 0).height
     ended = dict(mine.ended.select("state", "corrections").iter_rows())
     dead = ended.get(CorrectionState.REJECTED, 0) + ended.get(CorrectionState.DEAD, 0)
     yield _Row("first push", plan.height, "corrections", to_do="`invbi run --dry-run` prints them")
-    yield _Row("first push raises", int(sets.filter(raises)["units_at_risk"].sum()), "units")
-    yield _Row("first push lowers", int(sets.filter(~raises)["units_at_risk"].sum()), "units")
+    if takes.numbers:
+        sets, raises = plan.filter(pl.col("kind") == CorrectionKind.SET), pl.col("to_qty") > pl.col("from_qty")
+        yield _Row("first push raises", int(sets.filter(raises)["units_at_risk"].sum()), "units")
+        yield _Row("first push lowers", int(sets.filter(~raises)["units_at_risk"].sum()), "units")
+    if takes.movements:
+        posts = plan.filter(pl.col("kind") == CorrectionKind.POST)
+        yield _Row("first push books", posts.height, "movements")
+        yield _Row("units it books", int(posts["units_at_risk"].sum()), "units")
     yield _Row("first push is worth", round(float(plan["money_at_risk"].sum()), 2), currency)
     yield _Row("without a price", plan["money_at_risk"].null_count(), "corrections", to_do="name a price in prices.csv")
     yield _Row("held one by one", plan.filter(pl.col("guards").list.len() > 0).height - mass, "corrections", to_do="`invbi plan`")
-    yield _Row("held as a mass change", mass, "corrections", auto and mass > 0, "look, then release them: `invbi approve`")
+    if takes.numbers:  # movements are never held for being many
+        todo = "look, then release them: `invbi approve`"
+        yield _Row("held as a mass change", mass, "corrections", auto and mass > 0, todo)
     yield _Row("dead letters", dead, "corrections", auto and dead > 0, "`invbi replay` lists them")
     proved = ended.get(CorrectionState.VERIFIED, 0)
-    unproved = auto and not proved and not sets.is_empty()
+    unproved = auto and not proved and not plan.is_empty()
     see = "" if proved else "let a person release the first ones and see them read back"
     yield _Row("proved so far", proved, "corrections", unproved, see)
 

@@ -1,12 +1,13 @@
 """`invbi plan`, `approve`, `pause`, `resume`, `undo`, `replay` on real stores: what is shown, released, refused."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from invbi_pipeline.channels.protocol import Write, WriteOutcome, WriteResult
 from invbi_pipeline_tests.cli.typed import Said, invbi
 from invbi_pipeline_tests.flows.small_shop import SmallShop, small_shop
 
@@ -125,16 +126,54 @@ def test_there_are_no_dead_letters_to_list(waiting: SmallShop) -> None:
     assert "no dead letter" in typed(waiting, "replay").out
 
 
+def test_a_dead_letter_is_listed_with_its_reason_in_one_line_and_its_whole_answer_only_for_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue = {"code": "99300", "message": "This listing cannot be\nchanged at the moment.", "severity": "ERROR"}
+    answer = json.dumps({"sku": SMALL, "status": "INVALID", "submissionId": "s" * 40, "issues": [issue, issue]})
+    long = f"<html> {'An error page. ' * 40}"
+
+    async def refuse(writes: Sequence[Write]) -> AsyncIterator[WriteResult]:
+        for one in writes:
+            yield WriteResult(one.correction_id, WriteOutcome.REJECTED, None, "99300", long, answer if one.quantity == 6 else "")
+
+    with small_shop(tmp_path) as shop:
+        monkeypatch.setattr(shop.shop, "write", refuse)
+        shop.lies(SMALL, 6)
+        shop.lies("k2", 7)
+        shop.run()
+        lines = typed(shop, "replay").out.splitlines()
+        assert lines[0] == "2 dead letters"
+        (at,) = (n for n, line in enumerate(lines) if f"rejected  set 10 -> 6  {SMALL} on shop @ soho  (sent 2" in line)
+        assert lines[at + 1].strip() == "This listing cannot be changed at the moment."
+        assert not any("submissionId" in line for line in lines)
+        (told,) = (line for line in lines if "<html>" in line)
+        assert told.endswith(" ...")
+        assert len(told) < 250
+        answers = {row["listing_key"]: row["answered"] for row in typed(shop, "replay", "--format", "json").lines()}
+        assert answers == {SMALL: answer, "k2": long}
+
+
 def test_readiness_is_told_from_the_last_run_without_asking_anybody(waiting: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMALL_SHOP_TOKEN", "x")
-    rows = {row["measure"]: row for row in typed(waiting, "check", "--readiness", "--format", "json").lines()}
-    assert {row["system"] for row in rows.values()} == {"shop"}
+    told = typed(waiting, "check", "--readiness", "--format", "json")
+    rows = {row["measure"]: row for row in told.lines() if row["system"] == "shop"}
+    assert told.code == 4
     assert rows["first push"]["value"] == 3
     assert (rows["first push raises"]["value"], rows["first push lowers"]["value"]) == (694, 4)
     assert (rows["first push is worth"]["value"], rows["without a price"]["value"]) == (1384.0, 1)
     said = typed(waiting, "check", "--readiness", "--system", "shop")
-    assert said.code == 0
+    assert said.code == 4
     assert "Not ready for mode auto: proved so far." in said.out
+
+
+def test_readiness_of_a_system_to_which_nothing_is_sent_says_exactly_that(
+    waiting: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMALL_SHOP_TOKEN", "x")
+    said = typed(waiting, "check", "--readiness", "--system", "till")
+    nothing = 'It has nothing to push in any mode: it offers nothing, and nothing is booked into it (absorbs = "own").'
+    assert (said.code, said.out.strip().splitlines()[-1]) == (0, nothing)
 
 
 def test_a_number_is_accepted_as_it_is_and_explain_tells_by_whom(waiting: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:

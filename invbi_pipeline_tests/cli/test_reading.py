@@ -1,5 +1,6 @@
 """`invbi findings`, `plan`, `query` and `explain`: what stands in the warehouse, for people and for programs."""
 
+import asyncio
 import random
 import re
 from collections.abc import Iterator
@@ -11,15 +12,17 @@ import polars as pl
 import pytest
 
 from invbi_pipeline.cli.explained import bridge_lines, not_yet_judged
+from invbi_pipeline.cli.plans import _send
 from invbi_pipeline.cli.reading import print_findings
 from invbi_pipeline.config import load_config
+from invbi_pipeline.domain.findings.coverage import _OF_POINT, _OF_PUSH
 from invbi_pipeline.domain.frames import CORRECTIONS, FINDINGS, QUARANTINE
 from invbi_pipeline.flows.accounts.bridge import Line
-from invbi_pipeline.flows.accounts.explain import ExplainedPoint, _makes, _whole
+from invbi_pipeline.flows.accounts.explain import _BY_A_CORRECTION, ExplainedPoint, _makes, _whole
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.dashboard.example import NOW
-from invbi_pipeline_tests.flows.small_shop import small_shop
+from invbi_pipeline_tests.flows.small_shop import SmallShop, small_shop
 from invbi_pipeline_tests.rehearsal import STEP_S, Rehearsal, rehearsal
 
 
@@ -239,6 +242,68 @@ def test_a_tie_out_on_the_terminal_says_what_was_not_read_and_what_has_no_cost(t
     assert "1 SKU has no cost: its units are counted, its money is not." in told
     assert "what was before it cannot show" in told
     assert "nothing remains" not in told
+
+
+def pushed(shop: SmallShop) -> str:
+    """Release what waits, send it two minutes after the run as `invbi push` does, and return what explain says then."""
+    ids = shop.corrections("planned", "held")["correction_id"].to_list()
+    shop.ctx.state.outbox.approve(ids, "ana", shop.clock.now())
+    shop.clock.at += timedelta(minutes=2)
+    assert asyncio.run(_send(shop.ctx, ["shop"])).sent == 1
+    return invbi("explain", "k0", "--config", shop.path).out
+
+
+def test_what_a_push_has_mended_is_told_with_its_proof_until_a_run_closes_it(tmp_path: Path) -> None:
+    with small_shop(tmp_path) as shop:
+        shop.reload('mode = "auto"', 'mode = "approve"')
+        shop.lies("k0", 6)
+        shop.run()
+        shop.run()
+        wrong = invbi("explain", "k0", "--config", shop.path).out
+        then = pushed(shop)
+        (told,) = invbi("explain", "k0", "--config", shop.path, "--format", "json").lines()
+        proof = f"corrected and verified at {shop.clock.at:%Y-%m-%d %H:%M} UTC, read back 6"
+        shop.run()
+        closed = invbi("explain", "k0", "--config", shop.path).out
+    assert "oversell risk" in wrong.partition("What is wrong")[2]
+    assert "To mend it" in wrong
+    last = then.partition("What was wrong when a run last looked")[2]
+    assert f"Since then: {proof}; the next run closes it, unless it sees it again" in last
+    assert "To mend it" not in last
+    assert "What is wrong" not in then
+    assert [row["mended_by"] for row in told["findings"]] == shop.corrections("verified")["correction_id"].to_list()
+    assert "Nothing is wrong with it." in closed
+
+
+def test_what_a_push_has_changed_and_nothing_has_proved_yet_is_still_wrong(tmp_path: Path) -> None:
+    with small_shop(tmp_path) as shop:
+        shop.reload('mode = "auto"', 'mode = "approve"')
+        shop.edited("k0", 14)
+        shop.run()
+        shop.run()
+        then = pushed(shop)  # what it shows is what both sides last agreed on: whether that is the push, the orders will tell
+    wrong = then.partition("What is wrong")[2]
+    assert wrong.count(f"Since then: corrected at {shop.clock.at:%Y-%m-%d %H:%M} UTC, and not verified yet") == 2
+
+
+def test_what_comes_back_after_a_push_stands_and_is_over_only_when_two_runs_miss_it(tmp_path: Path) -> None:
+    with small_shop(tmp_path) as shop:
+        shop.reload('mode = "auto"', 'mode = "approve"')
+        for shelf in (6, 3):
+            shop.lies("k0", shelf)
+            shop.run()
+            shop.run()
+            wrong = invbi("explain", "k0", "--config", shop.path).out
+            then = pushed(shop)
+            shop.run()
+        missed = invbi("explain", "k0", "--config", shop.path).out
+    assert "Since then" not in wrong.partition("What is wrong")[2]
+    assert "it had come back before, so two runs must not see it" in then
+    assert "Nothing is wrong with it." not in missed
+
+
+def test_what_a_correction_mends_is_what_a_run_calls_over_by_it() -> None:
+    assert {*_OF_POINT, *_OF_PUSH, "push_held"} == set(_BY_A_CORRECTION)
 
 
 def test_explain_says_why_a_counted_number_is_not_offered(config: Path, warehouse: Warehouse) -> None:

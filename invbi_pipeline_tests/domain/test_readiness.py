@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from invbi_pipeline.domain import frames as f
-from invbi_pipeline.domain.readiness import ReadinessInputs, readiness
+from invbi_pipeline.domain.readiness import NOTHING_TO_PUSH, READY_SYSTEMS, ReadinessInputs, readiness
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ENDED = {"system": pl.String(), "state": pl.String(), "corrections": pl.UInt32()}
@@ -27,8 +27,8 @@ def inputs(mode: str = "approve", **over: Any) -> ReadinessInputs:
     both = [{"system": system, **listing(key)} for system in ("shop", "till") for key in keys]
     plain = {
         "systems": pl.DataFrame(
-            [("till", "auto", True, 900.0), ("shop", mode, False, 900.0)],
-            schema=["system", "mode", "counts", "max_age_s"],
+            [("till", "auto", True, False, "own", ["soho"], 900.0), ("shop", mode, False, True, "own", [], 900.0)],
+            schema=READY_SYSTEMS,
             orient="row",
         ),
         "listings": rows(f.LISTINGS, *both),
@@ -139,3 +139,66 @@ def test_a_first_look_without_its_orders_and_a_plan_that_nobody_has_proved_block
     )
     assert blocked(given) == {"first looks without orders", "proved so far"}
     assert blocked(inputs("observe")._replace(points=given.points, projected=plan, ended=given.ended)) == set()
+
+
+def counting(mode: str = "approve", absorbs: str = "writeback", *, sells: bool = True, **over: Any) -> ReadinessInputs:
+    """A shop of the same listings that counts every place it has a number of: soho, the shelf of soho."""
+    given = inputs(mode, **over)
+    shop = ("shop", mode, True, sells, absorbs, ["soho"], 900.0)
+    systems = pl.DataFrame([given.systems.row(0), shop], schema=READY_SYSTEMS, orient="row")
+    points = given.points.with_columns(location=pl.lit("soho"), state=pl.lit("counted"))
+    return given._replace(systems=systems, points=points)
+
+
+LACKING = {"kind": "post", "to_qty": -3, "units_at_risk": 3, "money_at_risk": 6.0, "guard": "{}"}
+
+
+@pytest.mark.parametrize("sells", [True, False])
+@pytest.mark.parametrize("mode", ["observe", "approve"])
+def test_a_system_that_only_counts_has_nothing_to_compare_and_goes_further(mode: str, sells: bool) -> None:
+    given = counting(mode, sells=sells, projected=rows(f.CORRECTIONS, LACKING, LACKING))
+    found = measured(given)
+    assert blocked(given) == set()
+    assert [found[name][0] for name in ("counted numbers", "first push books", "units it books")] == [20, 2, 6]
+    assert found.keys().isdisjoint({"comparable numbers", "first push raises", "held as a mass change"})
+
+
+@pytest.mark.parametrize("location", ["unmapped:9", "soho"])
+def test_a_place_that_nobody_named_and_the_platforms_own_are_no_numbers_to_set(location: str) -> None:
+    given = counting()
+    more = given.points.head(1).with_columns(location=pl.lit(location), fulfilment=pl.lit("platform"))
+    assert blocked(given._replace(points=pl.concat([given.points, more]))) == set()
+
+
+def test_one_place_that_another_system_counts_makes_it_a_channel_again() -> None:
+    given = counting(projected=rows(f.CORRECTIONS, LACKING))
+    more = given.points.head(1).with_columns(location=pl.lit("warehouse"), state=pl.lit("unknown"))
+    both = given._replace(points=pl.concat([given.points, more]))
+    assert blocked(both) == {"comparable numbers"}
+    assert measured(both)["first push books"] == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("over", "measure"),
+    [
+        ({"feeds": rows(f.FEEDS, {"verdict": "truncated"})}, "feeds not believed"),
+        ({"mappings": rows(f.MAPPINGS)}, "unmapped share"),
+        ({"candidates": rows(f.CANDIDATES, {"code": "duplicate_sku", "listing_key": "k1"})}, "duplicate SKUs"),
+        ({"ended": pl.DataFrame([("shop", "dead", 1)], schema=ENDED, orient="row")}, "dead letters"),
+        ({"projected": rows(f.CORRECTIONS, LACKING), "ended": pl.DataFrame(schema=ENDED)}, "proved so far"),
+    ],
+    ids=["feed", "unmapped", "duplicate", "dead letters", "unproved"],
+)
+def test_what_would_book_wrongly_or_unprovably_blocks_a_system_that_only_counts(over: dict[str, Any], measure: str) -> None:
+    assert blocked(counting(**over)) == {measure}
+
+
+@pytest.mark.parametrize("mode", ["observe", "approve", "auto"])
+@pytest.mark.parametrize("sells", [True, False])
+def test_a_system_to_which_nothing_is_sent_says_so_and_is_not_blocked(mode: str, sells: bool) -> None:
+    given = counting(mode, "imported", sells=sells, feeds=rows(f.FEEDS, {"verdict": "truncated"}), mappings=rows(f.MAPPINGS))
+    found = readiness(given, NOW, "GBP").filter(system="shop")
+    assert not found["blocks"].any()
+    assert set(found["next"]) == {""}
+    said = found.filter(measure=NOTHING_TO_PUSH)["to_do"].item()
+    assert said == 'it offers nothing, and nothing is booked into it (absorbs = "imported")'

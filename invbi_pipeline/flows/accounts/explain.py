@@ -8,7 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from invbi_pipeline.domain.corrections.trail import newest_first
-from invbi_pipeline.domain.frames import TRAIL, empty
+from invbi_pipeline.domain.frames import POINT_KEY, TRAIL, empty
+from invbi_pipeline.domain.words import CorrectionState
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.store.warehouse import Database, Warehouse
 
@@ -22,10 +23,24 @@ _SENT: Final = [
     "planned_at", "kind", "from_qty", "to_qty", "state", "reason", "sent_at", "read_back", "verified_at", "correction_id",
 ]  # fmt: skip
 _WRONG: Final = """
-    SELECT severity, code, system, location, sku, listing_key, units, money, currency, cause, suggested_action, first_seen, state,
-        finding_id, owner, due_at, acknowledged_by, note
+    SELECT severity, code, system, location, sku, listing_key, units, money, currency, cause, suggested_action, first_seen,
+        last_seen, opened_at, state, finding_id, owner, due_at, acknowledged_by, note
     FROM recon.findings WHERE state <> 'resolved'
 """
+# What a correction that was read back puts an end to, as `domain.findings.coverage` judges it in the next run.
+_BY_A_CORRECTION: Final = (
+    "oversell_risk", "undersell", "channel_stockout", "drift", "duplicate_event", "frozen_listing", "second_writer",
+    "ghost_location", "push_held", "push_failed", "push_unverified", "push_mismatched",
+)  # fmt: skip
+# The newest that was sent of each point. By our own clock: of the read that proved it only the platform's time is known.
+_LAST_SENT: Final = """
+    SELECT system, listing_key, location, coalesce(send_ended_at, sent_at) AS sent_by, correction_id AS mended_by,
+        state AS mended_state, read_back, coalesce(verified_at, sent_by) AS mended_at
+    FROM recon.corrections WHERE sent_at IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY system, listing_key, location ORDER BY sent_by DESC, correction_id) = 1
+"""
+_MENDS: Final = [str(state) for state in (CorrectionState.VERIFIED, CorrectionState.ACCEPTED)]
+_MENDED: Final = ("mended_by", "mended_state", "read_back", "mended_at")
 _OF_THE_SKU: Final = """
     (sku = $sku OR (coalesce(listing_key, '') = '' AND sku IN (SELECT sku FROM truth.kits WHERE kit_sku = $sku))
         OR (code = 'kit_cycle' AND list_contains(json_extract_string(evidence, '$.kits[*]'), $sku)))
@@ -82,6 +97,8 @@ class Explanation:
     `positions` are truth.positions of the SKU. Of a kit, `components` are those of its components, with `quantity` (in one kit)
     and `kits` (how many of it that shelf is enough for); `makes` is location, kits: how many can be made there. Reservations
     and what is wrong with a whole SKU are then told of the components too. `sku` is empty where a listing is mapped to none.
+    Of a finding for which a correction went out since a run last saw it, `mended_by` (its id), `mended_state` (verified, or
+    accepted and not proved yet), `read_back` and `mended_at` tell so; of the others they are null.
     `shelves` and `outside` are SHELVES and OUTSIDE: what on hand is made of. `refused`: system, dataset, row_number, reason of
     the rows with this code that the newest read of their kind put aside.
     """
@@ -127,7 +144,7 @@ def explain(warehouse: Warehouse, sku: str, sells_from: Mapping[str, Sequence[st
             makes=_whole(makes),
             reservations=db.query(_PROMISED, mine),
             points=tuple(_point(db, row, sells_from, gives) for row in points.iter_rows(named=True)),
-            findings=db.query(f"{_WRONG} AND {_OF_THE_SKU} ORDER BY first_seen", mine),
+            findings=_with_mends(db, db.query(f"{_WRONG} AND {_OF_THE_SKU} ORDER BY first_seen", mine)),
             shelves=db.query(_SHELVES.format("shelves"), mine),
             outside=db.query(_SHELVES.format("outside"), mine),
             refused=_refused(db, [sku, master]),
@@ -165,6 +182,14 @@ def _whole(makes: pl.DataFrame) -> pl.DataFrame:
     return makes.with_columns(pl.col("kits").clip(lower_bound=0))
 
 
+def _with_mends(db: Database, findings: pl.DataFrame) -> pl.DataFrame:
+    """Put beside each finding what of ours has mended it since it was last seen: a run closes it, not the push."""
+    later = (pl.col("sent_by") > pl.col("last_seen")) & pl.col("mended_state").is_in(_MENDS)
+    beside = findings.join(db.query(_LAST_SENT), on=list(POINT_KEY), how="left", maintain_order="left")
+    mends = pl.col("code").is_in(_BY_A_CORRECTION) & later
+    return beside.with_columns(pl.when(mends).then(pl.col(name)).alias(name) for name in _MENDED).drop("sent_by")
+
+
 def _refused(db: Database, codes: Sequence[str]) -> pl.DataFrame:
     return db.query(_REFUSED, {"codes": list(dict.fromkeys(codes))})
 
@@ -197,7 +222,7 @@ def _unmapped(db: Database, asked: str, sells_from: Mapping[str, Sequence[str]])
         makes=_whole(_makes(components)),
         reservations=db.query("SELECT * FROM truth.reservations WHERE false"),
         points=tuple(_point(db, row, sells_from, {}) for row in points.iter_rows(named=True)),
-        findings=findings,
+        findings=_with_mends(db, findings),
         shelves=db.query("SELECT * FROM truth.shelves WHERE false"),
         outside=db.query("SELECT * FROM truth.outside WHERE false"),
         refused=refused,

@@ -14,16 +14,16 @@ from invbi_pipeline.flows.corrections.turns import batches, together
 
 
 def corrections(lowered: int, raised: int) -> pl.DataFrame:
-    rows = [
-        {"correction_id": f"c{n:03d}", "kind": "set", "from_qty": 10, "to_qty": 0 if n >= raised else 20, "units_at_risk": n}
-        for n in range(lowered + raised)
-    ]
+    """The raises are named first, and each has a larger risk than any lowering."""
+    raises = [{"to_qty": 20, "units_at_risk": 1000 + n} for n in range(raised)]
+    lowers = [{"to_qty": 0, "units_at_risk": n} for n in range(lowered)]
+    rows = [{"correction_id": f"c{n:03d}", "kind": "set", "from_qty": 10, **one} for n, one in enumerate(raises + lowers)]
     return pl.DataFrame(rows, schema=dict(CORRECTIONS))
 
 
 def test_lowerings_go_first_and_the_largest_risk_of_them_before_the_others() -> None:
     (batch,) = batches(facts_of("shopify"), corrections(2, 2))
-    assert batch["correction_id"].to_list() == ["c003", "c002", "c001", "c000"]
+    assert batch["correction_id"].to_list() == ["c003", "c002", "c001", "c000"]  # by risk alone: c001 first
 
 
 def test_where_each_lowering_is_sent_alone_few_are_read_at_a_time_and_raises_go_together() -> None:
