@@ -96,7 +96,7 @@ class SquareChannel:
                     variations += [changed for changed in (await self._variations(start))[1] if changed.deleted]
                 frames = {"listings": map(rows.listing_row, variations)}
             case Dataset.STOCK:
-                at, stock = await self._stock(start)
+                at, stock = await self._stock(after)
                 frames = {"stock": stock}
             case Dataset.ORDERS:
                 places = await self._places()
@@ -160,15 +160,17 @@ class SquareChannel:
 
     # reading stock ------------------------------------------------------------------------------------------------------
 
-    async def _stock(self, start: datetime | None) -> tuple[datetime, list[Row]]:
+    async def _stock(self, after: datetime | None) -> tuple[datetime, list[Row]]:
         """All points, or those whose count or whose variation changed since."""
         places = await self._places()
-        if start is None or self._catalogue_at is None:
+        start = None if after is None else after - FACTS.overlap
+        last = None if after is None else after - _CATALOG_OVERLAP
+        if after is None or self._catalogue_at is None:
             await self._variations(None)
         else:
             await self._variations(self._catalogue_at - _CATALOG_OVERLAP)
         # that something is counted no longer shows in the variation alone: its count just stays away
-        wanted = [one for one in self._catalogue.values() if start is None or one.changed_after(start)]
+        wanted = [one for one in self._catalogue.values() if last is None or one.changed_after(last)]
         counts = await self._api.counts(places, start)
         held, at = counts.rows, counts.at
         if start is not None and wanted:
