@@ -286,6 +286,7 @@ def test_what_a_push_has_changed_and_nothing_has_proved_yet_is_still_wrong(tmp_p
     assert wrong.count(f"Since then: corrected at {shop.clock.at:%Y-%m-%d %H:%M} UTC, and not verified yet") == 2
 
 
+@pytest.mark.slow
 def test_what_comes_back_after_a_push_stands_and_is_over_only_when_two_runs_miss_it(tmp_path: Path) -> None:
     with small_shop(tmp_path) as shop:
         shop.reload('mode = "auto"', 'mode = "approve"')

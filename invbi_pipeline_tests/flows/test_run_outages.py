@@ -11,6 +11,8 @@ from invbi_pipeline.flows.run import RunResult, exit_code
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.rehearsal import STEP_S, Fuse, Rehearsal, rehearsal
 
+pytestmark = pytest.mark.slow  # a run for each way in which each system fails
+
 _KEY = ["system", "listing_key", "location"]
 
 
