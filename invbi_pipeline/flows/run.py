@@ -11,7 +11,7 @@ import polars as pl
 from invbi_pipeline.domain.words import CorrectionState
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.corrections.correct import Planned, note_corrections, plan
-from invbi_pipeline.flows.corrections.prove import push_and_prove, settle_posts
+from invbi_pipeline.flows.corrections.prove import push_and_prove, settle_posts, under_way
 from invbi_pipeline.flows.corrections.push import PushResult, recover
 from invbi_pipeline.flows.decision.findings import note
 from invbi_pipeline.flows.decision.reconcile import Compared, compare, derive_truth, stage
@@ -63,7 +63,7 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
     ingested = await ingest(ctx, run_id)
     with whole_turn(ctx), ctx.warehouse.held():
         stage(ctx)
-        settle_posts(ctx, ctx.state.outbox.open_flights())  # of an earlier run
+        settle_posts(ctx, under_way(ctx))  # of an earlier run
         derive_truth(ctx)
         before = after = compare(ctx, run_id)
         noted = note(ctx, run_id)

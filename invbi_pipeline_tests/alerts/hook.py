@@ -1,12 +1,13 @@
 """A webhook on loopback that keeps what it hears."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from invbi_pipeline_tests.alerts.serving import serving
 
 __all__ = ["Heard", "hook"]
 
@@ -47,12 +48,7 @@ def hook() -> Iterator[Heard]:
         def log_message(self, *args: object) -> None:
             del args
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        heard.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield heard
-        finally:
-            server.shutdown()
-            thread.join(timeout=10)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    heard.port = server.server_port
+    with serving(server):
+        yield heard

@@ -1,13 +1,14 @@
 """A mail server on loopback that keeps what it is given (the few words of RFC 5321 that a client needs)."""
 
 import email.policy
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+
+from invbi_pipeline_tests.alerts.serving import serving
 
 __all__ = ["Mailbox", "mailbox"]
 
@@ -45,13 +46,8 @@ def mailbox() -> Iterator[Mailbox]:
             lines = [line.removeprefix(b".") for line in iter(self.rfile.readline, b".\r\n")]
             return message_from_bytes(b"".join(lines), EmailMessage, policy=email.policy.default)
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
-        server.daemon_threads = True
-        box.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield box
-        finally:
-            server.shutdown()
-            thread.join(timeout=10)
+    server = ThreadingTCPServer(("127.0.0.1", 0), Session)
+    server.daemon_threads = True
+    box.port = server.server_address[1]
+    with serving(server):
+        yield box

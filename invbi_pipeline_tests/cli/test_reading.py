@@ -15,10 +15,9 @@ from invbi_pipeline.cli.explained import bridge_lines, not_yet_judged
 from invbi_pipeline.cli.plans import _send
 from invbi_pipeline.cli.reading import print_findings
 from invbi_pipeline.config import load_config
-from invbi_pipeline.domain.findings.coverage import _OF_POINT, _OF_PUSH
 from invbi_pipeline.domain.frames import CORRECTIONS, FINDINGS, QUARANTINE
 from invbi_pipeline.flows.accounts.bridge import Line
-from invbi_pipeline.flows.accounts.explain import _BY_A_CORRECTION, ExplainedPoint, _makes, _whole
+from invbi_pipeline.flows.accounts.explain import ExplainedPoint, _makes, _whole
 from invbi_pipeline.store.warehouse import Warehouse
 from invbi_pipeline_tests.cli.typed import invbi
 from invbi_pipeline_tests.dashboard.example import NOW
@@ -301,10 +300,6 @@ def test_what_comes_back_after_a_push_stands_and_is_over_only_when_two_runs_miss
     assert "Since then" not in wrong.partition("What is wrong")[2]
     assert "it had come back before, so two runs must not see it" in then
     assert "Nothing is wrong with it." not in missed
-
-
-def test_what_a_correction_mends_is_what_a_run_calls_over_by_it() -> None:
-    assert {*_OF_POINT, *_OF_PUSH, "push_held"} == set(_BY_A_CORRECTION)
 
 
 def test_explain_says_why_a_counted_number_is_not_offered(config: Path, warehouse: Warehouse) -> None:

@@ -1,10 +1,6 @@
 """A failed run is told to the configured addresses, with its error's own words."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +11,7 @@ from invbi_pipeline.definitions import SAMPLE
 from invbi_pipeline.defs.alarms import failure_message, failure_sensor, silence_sensor
 from invbi_pipeline.defs.names import JOB
 from invbi_pipeline.flows.context import open_stores
+from invbi_pipeline_tests.alerts.hook import hook
 
 
 @dg.op
@@ -38,37 +35,16 @@ def _evaluate(config: Path, instance: dg.DagsterInstance) -> object:
     return failure_sensor(config)(context)
 
 
-@contextmanager
-def _listening() -> Iterator[tuple[str, list[str]]]:
-    heard: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["content-length"])).decode())
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            return None
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"json://127.0.0.1:{server.server_port}/", heard
-        server.shutdown()
-        thread.join(timeout=10)
-
-
 def test_a_failed_run_is_told_with_its_error(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "invbi.toml"
     path.write_text(SAMPLE.read_text(encoding="utf-8") + '\n[alerts]\nurls = [{ env = "ALERT_URL" }]\n', encoding="utf-8")
-    with _listening() as (address, heard):
-        monkeypatch.setenv("ALERT_URL", address)
+    with hook() as heard:
+        monkeypatch.setenv("ALERT_URL", f"json://127.0.0.1:{heard.port}/")
         _evaluate(path, instance)
-    assert len(heard) == 1
-    assert "read_the_till: The environment variable SQUARE_TOKEN is not set." in heard[0]
+    assert len(heard.messages) == 1
+    assert "read_the_till: The environment variable SQUARE_TOKEN is not set." in heard.messages[0]["message"]
 
 
 def test_without_an_address_it_says_so(instance: dg.DagsterInstance) -> None:
@@ -93,18 +69,18 @@ def test_a_loop_that_falls_silent_is_told_once_and_its_return_too(tmp_path: Path
     _, state = open_stores(load_config(path))
     state.set_mark("run.ended", ENDED.isoformat())
     state.close()
-    with _listening() as (address, heard):
-        monkeypatch.setenv("ALERT_URL", address)
+    with hook() as heard:
+        monkeypatch.setenv("ALERT_URL", f"json://127.0.0.1:{heard.port}/")
         assert _listens(path, 30) == ("The last run ended at 2026-09-01 09:00 UTC.", "")
-        assert heard == []
+        assert heard.messages == []
         said, cursor = _listens(path, 90)
         assert said.endswith("too long ago.")
         assert _listens(path, 95, cursor)[1] == cursor
-        assert len(heard) == 1
-        assert "No run has ended for 90 minutes, since 2026-09-01 09:00 UTC" in heard[0]
+        assert len(heard.messages) == 1
+        assert "No run has ended for 90 minutes, since 2026-09-01 09:00 UTC" in heard.messages[0]["message"]
         assert _listens(path, 30, cursor)[1] == ""
-    assert len(heard) == 2
-    assert "The loop runs again" in heard[1]
+    assert len(heard.messages) == 2
+    assert "The loop runs again" in heard.titles[1]
 
 
 def test_what_no_address_took_is_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from invbi_pipeline.domain.findings.pushes import IN_FLIGHT, outcomes, right
 from invbi_pipeline.domain.frames import Schema
 from invbi_pipeline.domain.words import CorrectionState, FeedVerdict, PointState
 
-__all__ = ["OVER", "over"]
+__all__ = ["BY_A_CORRECTION", "OVER", "over"]
 
 OVER: Final[Schema] = {
     "finding_id": pl.String(),
@@ -29,7 +29,8 @@ _OF_POINT: Final = (
 )  # fmt: skip
 _OF_VERDICT: Final = ("system_unreachable", "feed_stale", "feed_truncated", "feed_mass_zero")
 _OF_PUSH: Final = ("push_failed", "push_unverified", "push_mismatched")
-_APART: Final = (*_OF_POINT, *_OF_VERDICT, *_OF_PUSH, "push_held", "oversold", "clock_skew", "bad_rows", "ledger_untied")
+BY_A_CORRECTION: Final = (*_OF_POINT, *_OF_PUSH, "push_held")  # what one that was read back puts an end to
+_APART: Final = (*BY_A_CORRECTION, *_OF_VERDICT, "oversold", "clock_skew", "bad_rows", "ledger_untied")
 _OF_NOBODY: Final = ("unmapped_listing", "near_miss_sku", "ambiguous_mapping", "variant_missing")  # listings without a sku
 _NOT_COMPARED: Final = (PointState.UNMAPPED, PointState.UNTRACKED, PointState.COUNTED)  # by a person's or the platform's word
 _FORGOTTEN: Final = timedelta(hours=24)  # refused rows of a feed that tells each change once are news for a day
@@ -57,7 +58,7 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     ids = pl.concat([rule.select("finding_id") for rule in rules]).unique()
     covered = found.join(ids, on="finding_id", how="semi").join(_mended(inputs.corrections), on=of_point(), how="left")
     mended = (pl.col("mended_at") >= pl.col("opened_at")).fill_null(value=False)
-    by_us = pl.col("code").is_in([*_OF_POINT, *_OF_PUSH, "push_held"]) & mended
+    by_us = pl.col("code").is_in(BY_A_CORRECTION) & mended
     told = pl.col("finding_id").is_in(_by_word(found, inputs)["finding_id"].implode()) | (pl.col("code") == "bad_rows")
     said = covered.select(
         "finding_id",

@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from invbi_pipeline.domain.corrections.trail import newest_first
+from invbi_pipeline.domain.findings.coverage import BY_A_CORRECTION
 from invbi_pipeline.domain.frames import POINT_KEY, TRAIL, empty
 from invbi_pipeline.domain.words import CorrectionState
 from invbi_pipeline.errors import ConfigError
@@ -27,11 +28,6 @@ _WRONG: Final = """
         last_seen, opened_at, state, finding_id, owner, due_at, acknowledged_by, note
     FROM recon.findings WHERE state <> 'resolved'
 """
-# What a correction that was read back puts an end to, as `domain.findings.coverage` judges it in the next run.
-_BY_A_CORRECTION: Final = (
-    "oversell_risk", "undersell", "channel_stockout", "drift", "duplicate_event", "frozen_listing", "second_writer",
-    "ghost_location", "push_held", "push_failed", "push_unverified", "push_mismatched",
-)  # fmt: skip
 # The newest that was sent of each point. By our own clock: of the read that proved it only the platform's time is known.
 _LAST_SENT: Final = """
     SELECT system, listing_key, location, coalesce(send_ended_at, sent_at) AS sent_by, correction_id AS mended_by,
@@ -186,7 +182,7 @@ def _with_mends(db: Database, findings: pl.DataFrame) -> pl.DataFrame:
     """Put beside each finding what of ours has mended it since it was last seen: a run closes it, not the push."""
     later = (pl.col("sent_by") > pl.col("last_seen")) & pl.col("mended_state").is_in(_MENDS)
     beside = findings.join(db.query(_LAST_SENT), on=list(POINT_KEY), how="left", maintain_order="left")
-    mends = pl.col("code").is_in(_BY_A_CORRECTION) & later
+    mends = pl.col("code").is_in(BY_A_CORRECTION) & later
     return beside.with_columns(pl.when(mends).then(pl.col(name)).alias(name) for name in _MENDED).drop("sent_by")
 
 

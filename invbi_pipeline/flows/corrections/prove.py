@@ -17,7 +17,7 @@ from invbi_pipeline.flows.decision.turn import whole_turn
 from invbi_pipeline.flows.feeds.ingest import land_points
 from invbi_pipeline.store.outbox import FLYING
 
-__all__ = ["prove", "push_and_prove", "settle_posts"]
+__all__ = ["prove", "push_and_prove", "settle_posts", "under_way"]
 
 _S = CorrectionState
 # When the newest read of each owner's ledger began, on our clock.
@@ -37,7 +37,7 @@ async def prove(ctx: Context, run_id: str) -> Compared:
     Each system's short visibility lag is waited out first, on its own. A system that cannot be read back leaves its corrections
     as they are: accepted or ambiguous, to be proved by the next look.
     """
-    flying = _flying(ctx)
+    flying = under_way(ctx)
     await asyncio.gather(*(_look(ctx, run_id, str(name)) for name in flying["system"].unique().sort()))
     return _judge(ctx, run_id, flying)
 
@@ -57,12 +57,12 @@ async def push_and_prove(ctx: Context, run_id: str, systems: Sequence[str] | Non
     pushed = await push(ctx, systems, after=look)
     if not pushed.sent:
         return pushed, None
-    flying = _flying(ctx)
+    flying = under_way(ctx)
     await asyncio.gather(*(_look(ctx, run_id, str(name)) for name in flying["system"].unique().sort() if name not in seen))
     return pushed, _judge(ctx, run_id, flying)
 
 
-def _flying(ctx: Context) -> pl.DataFrame:
+def under_way(ctx: Context) -> pl.DataFrame:
     """Return the pushes under way, but for those to systems that are no longer configured: nobody can look at these."""
     return ctx.state.outbox.open_flights().filter(pl.col("system").is_in(list(ctx.channels)))
 
@@ -126,16 +126,16 @@ async def _read_ledger(ctx: Context, run_id: str, system: str) -> None:
 
 
 def settle_posts(ctx: Context, flying: pl.DataFrame) -> int:
-    """End the posts that were seen, by their reference in the owner's own ledger where it shows one. Return how many ended.
+    """End the posts of `under_way` that were seen, by their reference in the owner's own ledger where it shows one.
 
-    A system that is no longer configured is left as it is.
+    Return how many ended.
 
     One of unknown outcome that the ledger still lacks, read after the visibility lag, did not happen and may be sent again. An
     owner without a readable ledger (Shopify as the hub) answered with the change it made; once its number was read back the
     post is proved by that answer. Without an answer it is asked for again (`push.ask_again`).
     """
     now = ctx.clock.now()
-    posts = flying.filter((pl.col("kind") == CorrectionKind.POST) & pl.col("system").is_in(list(ctx.channels)))
+    posts = flying.filter(pl.col("kind") == CorrectionKind.POST)
     if posts.is_empty():
         return 0
     with ctx.warehouse.open() as db:

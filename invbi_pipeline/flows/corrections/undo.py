@@ -12,7 +12,7 @@ from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 from invbi_pipeline.domain.words import Basis
 from invbi_pipeline.errors import ConfigError
 from invbi_pipeline.flows.context import Context
-from invbi_pipeline.flows.corrections.prove import settle_posts
+from invbi_pipeline.flows.corrections.prove import settle_posts, under_way
 from invbi_pipeline.flows.decision.plan_inputs import guard_inputs, modes_frame, unit_values
 from invbi_pipeline.flows.decision.reconcile import compare, derive_truth, stage, systems_frame
 from invbi_pipeline.flows.feeds.ingest import ingest
@@ -59,7 +59,7 @@ async def look_again(ctx: Context) -> str:
     await ingest(ctx, this)
     with ctx.warehouse.held():
         stage(ctx)
-        settle_posts(ctx, ctx.state.outbox.open_flights())
+        settle_posts(ctx, under_way(ctx))
         derive_truth(ctx)
         compare(ctx, this)
     return this

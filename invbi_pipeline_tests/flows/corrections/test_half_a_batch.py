@@ -1,7 +1,6 @@
 """A batch of which the first rows had their effect before the line was cut: nothing is done twice, and nothing is forgotten."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,28 @@ from invbi_pipeline_tests.faults import Trouble
 from invbi_pipeline_tests.flows.corrections.stage import Go, Stage, intend, opened_stage
 from invbi_pipeline_tests.rehearsal import is_write
 
+Way = Callable[[httpx.Request, Go], Awaitable[httpx.Response]]
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with opened_stage(tmp_path) as stage:
         yield stage
+
+
+def half_of_the_first(stage: Stage, system: str, ctx: Context) -> Way:
+    """Return a wire on which of the first write to this system half the rows arrive."""
+
+    def account(request: httpx.Request) -> AccountWire:
+        wire: AccountWire = stage.shops.accounts[system].wire
+        return wire
+
+    trouble = Trouble("half a batch applied", 1, account, ctx.clock)
+
+    async def way(request: httpx.Request, go: Go) -> httpx.Response:
+        return await (trouble(request, go) if is_write(request) else go(request))
+
+    return way
 
 
 @pytest.mark.parametrize(
@@ -34,17 +50,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 def test_where_half_a_batch_had_its_effect_no_row_is_sent_blindly_again(
     stage: Stage, system: str, outcomes: dict[str, int], shown: list[int]
 ) -> None:
-    def account(request: httpx.Request) -> AccountWire:
-        wire: AccountWire = stage.shops.accounts[system].wire
-        return wire
-
     async def work(ctx: Context) -> None:
-        trouble = Trouble("half a batch applied", 1, account, ctx.clock)
-
-        async def way(request: httpx.Request, go: Go) -> httpx.Response:
-            return await (trouble(request, go) if is_write(request) else go(request))
-
-        stage.wire.way = way
+        stage.wire.way = half_of_the_first(stage, system, ctx)
         intend(ctx, *(stage.approved(system, n, 7) for n in range(4)))
         assert (await push(ctx)).outcomes == outcomes
         assert sorted(stage.number(system, n) for n in range(4)) == shown
@@ -62,17 +69,8 @@ def test_of_a_kit_s_order_line_only_the_components_that_the_ledger_shows_are_boo
     def booking(n: int) -> dict[str, Any]:
         return stage.approved("square", n, -1, kind="post", movement_ref="shopify/kit-order", from_qty=None, target=None)
 
-    async def stumbles_half_way(request: httpx.Request, go: Go) -> httpx.Response:
-        if not is_write(request):
-            return await go(request)
-        body = json.loads(request.content)
-        half = {**body, "idempotency_key": "another", "changes": body["changes"][:1]}
-        headers = {name: value for name, value in request.headers.items() if name != "content-length"}
-        await go(httpx.Request(request.method, request.url, headers=headers, content=json.dumps(half).encode()))
-        return httpx.Response(500, request=request)
-
     async def work(ctx: Context) -> None:
-        stage.wire.way = stumbles_half_way
+        stage.wire.way = half_of_the_first(stage, "square", ctx)
         intend(ctx, booking(0), booking(1))
         await push_and_prove(ctx, "r1")
         stage.wire.way = lambda request, go: go(request)

@@ -117,7 +117,7 @@ class History:
             if not known or known[-1][1:] != now[1:]:
                 known.append(now)
 
-    def books(self, spot: _Spot, since: datetime, *, uneven: bool = False) -> tuple[int, int] | None:
+    def books(self, spot: _Spot, since: datetime, *, uneven: bool) -> tuple[int, int] | None:
         """Return the least and the most that may be taken for a shelf's book since then; None where there is none.
 
         An owner that sells shows its book less its own open orders, and tells of these in another answer: each of the two may be
@@ -130,7 +130,7 @@ class History:
         shown, own = (_reach([one.book - one.own for one in lately], uneven), _reach([one.own for one in lately], uneven))
         return shown[0] + own[0], shown[1] + own[1]
 
-    def free(self, spot: _Spot, since: datetime, *, uneven: bool = False) -> tuple[int, int] | None:
+    def free(self, spot: _Spot, since: datetime, *, uneven: bool) -> tuple[int, int] | None:
         """Return the least and the most free units that a shelf may be thought to have had since then.
 
         `uneven`: some systems tell at once and others late, so that any of what happened since may be known without the rest.
