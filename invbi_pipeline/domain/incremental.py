@@ -276,7 +276,24 @@ def _touched(kept: Kept, changes: Given) -> pl.Series:
         found.append(kept.things.rows(met["listing_key"].unique()).join(met, on=_THING, how="semi")["family"])
     if "listings" in changes:
         found.append(kept.marks.rows(marks(changes["listings"])["mark"].unique())["family"])
-    return kept.now(pl.concat(found))
+    return kept.now(pl.concat([*found, _of_orders_told_anew(kept, changes)]))
+
+
+def _of_orders_told_anew(kept: Kept, changes: Given) -> pl.Series:
+    """The families of orders of which a system tells for the first time: that may say whose they are, or that they are one."""
+    told = [_named_orders(changes[name]) for name in _ORDERED if name in changes]
+    if not told:
+        return kept.gone.clear()
+    named = pl.concat(told)
+    ids = named["id"].unique()
+    families_ = kept.now(kept.orders.rows(ids)["family"])
+    known = pl.concat([_named_orders(kept.frames[name].rows(families_)) for name in _ORDERED])
+    return kept.orders.rows(named.join(known, on=["system", "id"], how="anti")["id"].unique())["family"]
+
+
+def _named_orders(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return system, id: every id by which a system tells of an order."""
+    return frame.select("system").hstack(_order_ids(frame)).explode("id").filter(pl.col("id") != "").unique()
 
 
 def _heirs(kept: Kept, touched: pl.Series, of: Families) -> pl.Series:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -84,9 +84,22 @@ def test_what_changed_decided_anew_is_what_a_whole_decision_comes_to(rows: Rows,
     assert_same(merged(before, part, kept), full)
 
 
+# What a movement named as its order becomes one that a channel tells of, of other goods.
+TOLD_LATER: Rows = {
+    "systems": [
+        {"system": "wms", "counts": True, "absorbs": "imported"},
+        {"system": "shop", "sells": True, "sells_from": ["p1"]},
+    ],
+    "places": [{"location": "p1", "counted_by": "wms"}],
+    "observations": [{"system": "wms", "listing_key": "A", "location": "p1", "quantity": 20}],
+    "kit_rows": [{"kit_sku": "K", "component_sku": "A", "quantity": 3}],
+}
+
+
 @pytest.mark.slow
 @unhurried
 @given(worlds(), CHANGE, CHANGE)
+@example(TOLD_LATER, {"movements": ("wms", "K", "o1")}, {"order_lines": ("shop", "D", "o1")})
 def test_changes_after_changes_come_to_what_a_whole_decision_of_all_of_them_comes_to(
     rows: Rows, one: dict[str, tuple[Any, ...]], other: dict[str, tuple[Any, ...]]
 ) -> None:
