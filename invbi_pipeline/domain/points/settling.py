@@ -155,6 +155,9 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
     ).fill_null(value=False)
 
     doubted = converged | (full & landed) | (~first & (pl.col("perhaps") > 0))
+    # two judged looks ended it, and the number stands as the second saw it: nobody bought since what we have not seen
+    as_judged = (pl.col("outcome") == "mismatched") & ~pl.col("judged_now") & (pl.col("unexplained") == pl.col("looks_u"))
+    read_at = pl.when(as_judged.fill_null(value=False)).then("looks_at").otherwise("observed_at")
 
     def carried(flight: str, base: str) -> pl.Expr:
         return pl.when(landed).then(flight).when(first).then(None).otherwise(f"old_{base}")
@@ -167,7 +170,7 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
         "moved_at": pl.lit(now).cast(BASES["moved_at"]),
         "observed_at": pl.col("observed_at"),
         "sent_at": pl.when(landed).then("absolute_at").otherwise("old_sent_at"),
-        "unsure_to": pl.when(doubted).then("observed_at").otherwise("old_unsure_to"),
+        "unsure_to": pl.when(doubted).then(read_at).otherwise("old_unsure_to"),
         "first_look_at": pl.when(first).then("observed_at").when(verified).then(None).otherwise("old_first_look_at"),
         "blur_from": pl.when(blur_to > as_of).then(blur_from),
         "blur_to": pl.when(blur_to > as_of).then(blur_to),

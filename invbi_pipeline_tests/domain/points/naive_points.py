@@ -327,6 +327,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra = set(base.extra)
         old = base or Base(0, as_of, look.at)
         doubted = move == "converged" or (move == "full" and landed) or (move != "first" and v.perhaps)
+        as_judged = end == "mismatched" and not judged_now and streak.at is not None and streak.u == v.u
+        read_at = streak.at if as_judged else look.at
         new = Base(
             number=v.candidate.number if move == "candidate" else look.seen,
             as_of=as_of,
@@ -334,7 +336,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra=frozenset(extra),
             blur=blur,
             sent_at=landed.sent_at if landed else old.sent_at,
-            unsure_to=look.at if doubted else old.unsure_to,
+            unsure_to=read_at if doubted else old.unsure_to,
             withheld=landed.withheld if landed else old.withheld,
             withheld_until=landed.sent_at if landed else old.withheld_until,
             window=landed.window if landed else old.window,

@@ -195,6 +195,20 @@ def test_no_raise_follows_a_push_until_the_orders_are_complete_up_to_its_read_ba
     assert story.look(8, offer=9, minute=10, complete=8)["target"] == 9
 
 
+def test_a_number_written_over_our_push_is_raised_at_the_look_that_ends_it_where_orders_are_told_late() -> None:
+    """Orders are complete two minutes short of each look: two judged looks take three, and the third sees the same number."""
+    story = Story(visibility_lag_s=120).agreed(10)
+    story.look(10, offer=8, minute=5, complete=3)
+    story.send(6).order(-1, minute=7)  # within the visibility lag: our number may have wiped it out
+    for minute in (10, 15):
+        point = story.look(4, offer=7, minute=minute, complete=minute - 2)
+        assert point["ends"] == {"c1": "still"}
+        assert point["target"] is None
+    point = story.look(4, offer=7, minute=20, complete=18)
+    assert point["ends"] == {"c1": "mismatched"}
+    assert point["target"] == 7
+
+
 def test_a_read_begun_before_the_last_send_ended_is_not_compared() -> None:
     story = Story().agreed(5)
     story.look(5, offer=8, minute=5, complete=5)
