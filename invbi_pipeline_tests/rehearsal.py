@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -46,6 +47,7 @@ __all__ = [
     "WorldTime",
     "changes",
     "is_write",
+    "refused",
     "rehearsal",
     "repeated",
 ]
@@ -84,6 +86,7 @@ class Sent(httpx.AsyncBaseTransport):
         self.way: Callable[[httpx.Request, Go], Awaitable[httpx.Response]] = lambda request, go: go(request)
         self.requests: list[httpx.Request] = []
         self.answers: list[bytes] = []
+        self._refused: set[int] = set()  # requests, by number
         self.fuse = Fuse()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -94,9 +97,12 @@ class Sent(httpx.AsyncBaseTransport):
         return response
 
     async def _carried_out(self, request: httpx.Request) -> httpx.Response:
+        number = len(self.requests)
         self.requests.append(request)
         response = await self._inner.handle_async_request(request)
         self.answers.append(await response.aread())
+        if is_write(request) and refused(self.answers[-1]):
+            self._refused.add(number)
         return response
 
     def changes_since(self, first: int) -> Counter[tuple[str, ...]]:
@@ -104,8 +110,8 @@ class Sent(httpx.AsyncBaseTransport):
         return changes(self.requests[first:])
 
     def repeated_since(self, first: int) -> list[tuple[str, ...]]:
-        """Return `repeated` of the requests since the `first`."""
-        return repeated(self.requests[first:])
+        """Return `repeated` of the requests since the `first`, as far as the platform did not refuse them as a whole."""
+        return repeated(one for n, one in enumerate(self.requests) if n >= first and n not in self._refused)
 
     def writes(self) -> list[httpx.Request]:
         """Return the requests that change a number of a platform."""
@@ -121,6 +127,15 @@ def is_write(request: httpx.Request) -> bool:
         return False
     mutation = b"inventorySetQuantities" in body or b"inventoryAdjustQuantities" in body
     return mutation or path.endswith(("/inventory/changes/batch-create", "/feeds"))
+
+
+def refused(answer: bytes) -> bool:
+    """Say whether Shopify carried out nothing of a batch: one bad row is enough, and the others go again under another key."""
+    try:
+        said = json.loads(answer)
+    except ValueError:  # cut short: it may have
+        return False
+    return any(row.get("userErrors") for row in _rows(said))
 
 
 def changes(requests: Iterable[httpx.Request]) -> Counter[tuple[str, ...]]:
@@ -241,6 +256,7 @@ class Rehearsal:
     door: "Door"
     sheets: SheetsService
     results: list[RunResult] = field(default_factory=list)
+    turns: Iterator[int] = field(default_factory=lambda: count(1))  # for whoever does the same with other goods each time
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Context]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from invbi_pipeline_tests.rehearsal import repeated
+from invbi_pipeline_tests.rehearsal import refused, repeated
 
 
 def _posted(key: str, reference: str = "shopify/order-1") -> httpx.Request:
@@ -30,3 +30,10 @@ def test_a_request_sent_again_under_its_key_is_one_and_under_another_key_two(sen
 def test_another_movement_and_another_number_are_no_repetition() -> None:
     assert repeated([_posted("k1"), _posted("k2", "shopify/order-2")]) == []
     assert repeated([_set("k1", 4), _set("k2", 3), _set("k3", 4)]) == []
+
+
+def test_a_batch_that_shopify_refused_did_nothing() -> None:
+    stale = b'{"data":{"set":{"group":null,"userErrors":[{"code":"CHANGE_FROM_QUANTITY_STALE"}]}}}'
+    assert refused(stale)
+    assert not refused(b'{"data":{"set":{"group":{"id":"1"},"userErrors":[]}}}')
+    assert not refused(stale[:-20]), "an answer that was cut short may be one of a batch that was carried out"

@@ -113,7 +113,7 @@ def test_it_may_end_at_any_step(stage: Rehearsal) -> None:
     _work(stage)
     steps = len(_all_steps(stage))
     assert steps > 100
-    for n in range(1, steps, 9):
+    for n in range(1, steps, 17):
         _work(stage)
         wrote = len(stage.wire.requests)
         stage.killed(_after(n))

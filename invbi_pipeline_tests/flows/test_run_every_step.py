@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,7 +49,6 @@ _ABSOLUTE = {"amazon_uk"}  # says only what its number shall be: the same again 
 _NOTHING_DONE = {"state: read", "warehouse: open"}  # whoever ends here ends at the step before
 
 Place = tuple[str, ...]
-_turns = count(1)
 
 
 @pytest.fixture(params=list(WORKS))
@@ -76,7 +74,7 @@ def looked_at(folder: Path, preset: str) -> Iterator[Rehearsal]:
 def work(stage: Rehearsal) -> None:
     """Let units be written off and sold, of other goods each time: a number that stays wrong for long is one for a person."""
     places, sales = WORKS[stage.world.business.preset]
-    turn = next(_turns)
+    turn = next(stage.turns)
     for place in places:
         stage.damage(place, 1, most=1, skip=turn)
     for place in dict.fromkeys([*places, *(place for _, place, _ in sales)]):  # goods come in, or nothing would be left to sell
