@@ -218,6 +218,7 @@ class GuardConfig(Section):
     late_orders_s: Seconds = 1800.0  # so late may orders be where several numbers fell and none was as late before; 0: never
     max_changed_small_bp: BasisPoints = 5000  # the share of changes for a channel below min_points_for_share, from ten on
     max_zeroed_small_bp: BasisPoints = 2500  # the same share for a channel below min_points_for_share, from five numbers on
+    zeroed_within_s: Seconds = 3600.0  # what nobody bought and was sent to 0 so long ago counts into the same shares; 0: never
     hold_stale_owner: bool = True  # a raise that hangs on an owner's number older than its max_age_s
     hold_doubted_identity: bool = True
     second_writer_after: Units = 2  # of our pushes in a row that something unexplained wrote over; 0: never

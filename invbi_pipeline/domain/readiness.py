@@ -59,7 +59,7 @@ _MOST_UNMAPPED: Final = {Mode.APPROVE: 50.0, Mode.AUTO: 5.0}  # percent of the a
 _MOST_DOUBTED: Final = 1.0  # percent, for auto
 _HOUR_S: Final = 3600.0
 _NAMES_ALIKE: Final = 1 / 3  # of the shorter title's words, those that the other has too
-_MASS: Final = ("changed_share", "zeroed_share")
+_MASS: Final = ("changed_share", "zeroed_share", "zeroed_lately")
 _NO_PLACE_OF_OURS: Final = "unmapped:"  # how staging names a place that the configuration does not
 
 

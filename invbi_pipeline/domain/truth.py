@@ -13,7 +13,7 @@ from invbi_pipeline.domain.identity import barcodes, doubts, kits, packs, unlist
 from invbi_pipeline.domain.identity import mappings as identity
 from invbi_pipeline.domain.ledger import anchors, movements, orders, positions, ties
 from invbi_pipeline.domain.ledger import on_hand as ledger
-from invbi_pipeline.domain.offers import buffers, offers, policies, pools
+from invbi_pipeline.domain.offers import buffers, offers, policies, pools, sales
 from invbi_pipeline.domain.steps import any_row, kept, kept_all, ordered
 from invbi_pipeline.domain.words import MovementKind
 
@@ -168,8 +168,9 @@ def truth(inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL
     shelves = pl.concat([book.shelves.select("location", "sku"), owing])
     safety = pools.safety_stock(shelves, said.places, category, rules)
     stand = kept(positions.positions(book.shelves, reserved, said.unavailable, said.incoming, safety))
-    elsewhere = buffers.demand_by_channel(said.order_lines, lines, moves.own, now)
-    offered = _offer(said, who, lines, reserved, stand, demand(moves.own, now), elsewhere, category, rules, now)
+    elsewhere = buffers.demand_by_channel(sales.sales(said.order_lines, lines, moves.own, now), now)
+    lately = sales.sales(said.order_lines, lines, moves.own, now, now - sales.LATELY)
+    offered = _offer(said, who, lines, reserved, stand, demand(moves.own, now), elsewhere, lately, category, rules, now)
     offered = kept(offered)
     candidates = together(
         [
@@ -263,6 +264,7 @@ def _offer(
     stand: pl.LazyFrame,
     rate: pl.LazyFrame,
     elsewhere: pl.LazyFrame,
+    lately: pl.LazyFrame,
     category: pl.LazyFrame,
     rules: policies.Book,
     now: datetime,
@@ -275,7 +277,7 @@ def _offer(
     unheld = pools.held_nowhere(reserved, places)
     open_units = offers.own_open(lines, reserved, places)
     channel_facts = (said.observations, said.systems, said.places, open_units)
-    return offers.offers(listings, given, unheld, places, *channel_facts, category, rules, elsewhere, said.feeds)
+    return offers.offers(listings, given, unheld, places, *channel_facts, category, rules, elsewhere, said.feeds, lately)
 
 
 def _with_evidence(reserved: pl.LazyFrame, contained: pl.LazyFrame) -> pl.LazyFrame:

@@ -20,6 +20,7 @@ __all__ = [
     "LETS_GO",
     "LIMITS",
     "UNDONE",
+    "ZEROED",
     "GuardInputs",
     "Limits",
     "aged",
@@ -28,6 +29,7 @@ __all__ = [
     "holding",
     "judge",
     "limits_frame",
+    "unsold_zeros",
 ]
 
 LETS_GO: Final = "pass"
@@ -62,6 +64,8 @@ class Limits(Protocol):
     @property
     def max_zeroed_small_bp(self) -> int: ...
     @property
+    def zeroed_within_s(self) -> float: ...
+    @property
     def hold_stale_owner(self) -> bool: ...
     @property
     def hold_doubted_identity(self) -> bool: ...
@@ -84,6 +88,7 @@ LIMITS: Final = {  # one row a system
     "late_orders_s": pl.Float64(),
     "max_changed_small_bp": pl.Int64(),
     "max_zeroed_small_bp": pl.Int64(),
+    "zeroed_within_s": pl.Float64(),
     "hold_stale_owner": pl.Boolean(),
     "hold_doubted_identity": pl.Boolean(),
     "second_writer_after": pl.Int64(),  # 0: never
@@ -96,13 +101,15 @@ LIMITS: Final = {  # one row a system
 
 # One row a point whose newest sent correction took another one back: that one's change, net units (`undo.undone_points`).
 UNDONE: Final = {"system": pl.String(), "listing_key": pl.String(), "location": pl.String(), "undone": pl.Int64()}
+# One row a correction of `unsold_zeros` that the guards let go lately; no person had a say. Our clock.
+ZEROED: Final = {"system": pl.String(), "listing_key": pl.String(), "location": pl.String(), "zeroed_at": UTC}
 
 
 class GuardInputs(NamedTuple):
     """What the guards look at.
 
-    POINTS, FEEDS, CANDIDATES (identity in doubt), LIMITS, what is paused ("" is everything), UNDONE, and REPACKED (listings whose
-    units changed and that were not written to since).
+    POINTS, FEEDS, CANDIDATES (identity in doubt), LIMITS, what is paused ("" is everything), UNDONE, REPACKED (listings whose
+    units changed and that were not written to since), and ZEROED.
     """
 
     points: pl.DataFrame = empty(POINTS)
@@ -112,6 +119,7 @@ class GuardInputs(NamedTuple):
     paused: frozenset[str] = frozenset()
     undone: pl.DataFrame = pl.DataFrame(schema=UNDONE)
     repacked: pl.DataFrame = pl.DataFrame(schema=REPACKED)
+    zeroed: pl.DataFrame = pl.DataFrame(schema=ZEROED)
 
 
 def limits_frame(limits: Mapping[str, Limits], owners: Mapping[str, list[str]], max_age_s: Mapping[str, int]) -> pl.DataFrame:
@@ -138,7 +146,10 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
     most = pl.when(enough).then("max_changed_share_bp").otherwise("max_changed_small_bp")
     mass_change = is_set & (share > most) & (enough | (pl.col("changed") >= _SOME))
     limit = pl.when(enough).then("max_zeroed_share_bp").otherwise("max_zeroed_small_bp")
-    mass_zero = is_set & (pl.col("to_qty") <= 0) & (zeroed > limit) & (enough | (pl.col("zeroed") >= _FEW))
+    mass_zero = is_set & _ends() & (zeroed > limit) & (enough | (pl.col("zeroed") >= _FEW))
+    bled = pl.col("unsold") + pl.col("bled")
+    of_late = bled * _BP // (pl.col("above_zero") + pl.col("bled"))
+    bleeding = is_set & _unsold() & (pl.col("bled") > 0) & (of_late > limit) & (enough | (bled >= _FEW))
     takes_back = pl.col("undoes").fill_null("") != ""
     redoes = is_set & ~takes_back & pl.col("undone").is_not_null() & pl.col("hold_undone") & ~goes_lower()
     beyond = takes_back & raises & (pl.col("target") > pl.col("offer")).fill_null(value=True)
@@ -164,6 +175,15 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
             pl.format("the plan changes {} of {} numbers of this channel", "changed", "comparable"),
         ),
         "zeroed_share": (mass_zero, pl.format("the plan sends {} of {} numbers of this channel to zero", "zeroed", "above_zero")),
+        "zeroed_lately": (
+            bleeding,
+            pl.format(
+                "with {} sent before, {} of {} numbers of this channel go to zero though nobody bought so many",
+                "bled",
+                bled,
+                pl.col("above_zero") + pl.col("bled"),
+            ),
+        ),
         "change_units": (size > pl.col("max_change_units"), pl.format("one change of {} units is very large", size)),
         "first_look": (too_soon, pl.lit("a raise at a first look waits for the order feed")),
         "two_looks": (
@@ -200,6 +220,25 @@ def goes_lower() -> pl.Expr:
     """
     lowers = (pl.col("to_qty") < pl.col("from_qty")).fill_null(value=False)
     return lowers & (pl.col("to_qty") < pl.col("from_qty") + pl.col("undone")).fill_null(value=False)
+
+
+def unsold_zeros(corrections: pl.DataFrame) -> pl.DataFrame:
+    """Return those of the CORRECTIONS that take the last of a number though nobody bought so many lately."""
+    return corrections.filter((pl.col("kind") == CorrectionKind.SET) & _unsold())
+
+
+def _ends() -> pl.Expr:
+    """Say whether nothing is left to buy. A gross platform is sent what it holds for its own orders too: `target` is without."""
+    return pl.coalesce("target", "to_qty") <= 0
+
+
+def _zeroed() -> pl.Expr:
+    return (_ends() & (pl.coalesce("shown", "from_qty") > 0)).fill_null(value=False)
+
+
+def _unsold() -> pl.Expr:
+    """Say whether it goes to zero although all channels together sold less of it lately than it showed."""
+    return _zeroed() & (pl.col("sold").fill_null(0) < pl.coalesce("shown", "from_qty"))
 
 
 GUARDS: Final = tuple(_guards(frozenset()))
@@ -243,9 +282,15 @@ def aged(released: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.DataF
 def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.DataFrame:
     """Put beside each correction all that the guards ask about."""
     is_set = pl.col("kind") == CorrectionKind.SET
-    of_channel = corrections.filter(is_set).group_by("system").agg(
-        changed=pl.len().cast(pl.Int64), zeroed=((pl.col("to_qty") <= 0) & (pl.col("from_qty") > 0)).sum().cast(pl.Int64)
-    )  # fmt: skip
+    of_channel = (
+        corrections.filter(is_set)
+        .group_by("system")
+        .agg(
+            changed=pl.len().cast(pl.Int64),
+            zeroed=_zeroed().sum().cast(pl.Int64),
+            unsold=_unsold().sum().cast(pl.Int64),
+        )
+    )
     comparable = inputs.points.filter(pl.col("state").is_in([str(s) for s in COMPARABLE])).group_by("system").agg(
         comparable=pl.len().cast(pl.Int64), above_zero=(pl.col("reported") > 0).sum().cast(pl.Int64)
     )  # fmt: skip
@@ -263,6 +308,14 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
         *_KEY, "first_look", "first_look_at", "complete_to", "unexplained", "confirmed", "returns", "stuck", "offer",
         "found_since", "found_at",
     )  # fmt: skip
+    within = pl.duration(seconds=pl.col("zeroed_within_s"))
+    bled = (
+        inputs.zeroed.join(corrections, on=_KEY, how="anti")
+        .join(inputs.limits.select("system", "zeroed_within_s"), on="system")
+        .filter(pl.col("zeroed_at") > pl.lit(now).cast(UTC) - within)
+        .group_by("system")
+        .agg(bled=pl.struct(_KEY).n_unique().cast(pl.Int64))
+    )
     fell = (pl.col("unexplained") < 0) & pl.col("judged")
     fallen = inputs.points.filter(fell).group_by("system").agg(fallen=pl.len().cast(pl.Int64))
     return (
@@ -271,12 +324,13 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
         .join(inputs.limits.join(_stale_owners(inputs, now), on="system", how="left"), on="system", how="left")
         .join(inputs.feeds.select("system", "verdict", "order_lag_s"), on="system", how="left")
         .join(fallen, on="system", how="left")
+        .join(bled, on="system", how="left")
         .join(doubts, on=["system", "listing_key"], how="left")
         .join(inputs.repacked, on=["system", "listing_key"], how="left")
         .join(points, on=_KEY, how="left")
         .join(inputs.undone, on=_KEY, how="left")
         .with_columns(
-            pl.col("changed", "zeroed", "comparable", "fallen").fill_null(0),
+            pl.col("changed", "zeroed", "unsold", "bled", "comparable", "fallen").fill_null(0),
             pl.col("above_zero").fill_null(1),
             pl.col("unexplained", "confirmed", "returns", "stuck").fill_null(0),
             pl.col("first_look").fill_null(value=False),

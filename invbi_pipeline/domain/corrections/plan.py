@@ -42,7 +42,7 @@ _SAID: Final = frozenset(
     {
         *_KEY, "correction_id", "run_id", "kind", "sku", "from_qty", "to_qty", "target", "shown", "withheld", "known_from",
         "known_to", "known_units", "mode", "movement_ref", "reason", "finding_id", "guard", "state", "idempotency_key",
-        "observed_at", "planned_at", "units_at_risk", "money_at_risk",
+        "observed_at", "planned_at", "units_at_risk", "money_at_risk", "sold",
     }
 )  # fmt: skip
 _WHY: Final = {
@@ -118,7 +118,7 @@ def _sets(inputs: PlanInputs) -> pl.DataFrame:
         & (pl.col("status") == ListingStatus.ACTIVE)
     )  # fmt: skip
     points = _only_falling(sendable.collect(), inputs.offers).with_columns(pl.col("version").fill_null(""))
-    points = points.with_columns(rests_on=_rests_on(points, inputs.bases))
+    points = beside(points, inputs.offers.select(*_KEY, "sold"), _KEY).with_columns(rests_on=_rests_on(points, inputs.bases))
     why = pl.col("state").replace_strict({str(k): v for k, v in _WHY.items()}, default="it does not show what it should")
     held_back = (
         pl.when(pl.col("withhold") > 0).then(pl.format("; {} held back for sales not yet seen", "withhold")).otherwise(pl.lit(""))
@@ -130,6 +130,7 @@ def _sets(inputs: PlanInputs) -> pl.DataFrame:
         "known_from",
         "known_to",
         "known_units",
+        "sold",
         kind=pl.lit(str(CorrectionKind.SET)),
         from_qty="raw",
         to_qty="send",

@@ -18,7 +18,8 @@ EVIDENCE: Final = (
 _VERDICT: Final = r'"[a-z_]+":\s*"(?:[^"\\]|\\.)*"'
 _NAME: Final = r'^"([a-z_]+)":\s*'
 # What these say is said of a whole channel: a person decides once.
-_OF_CHANNEL: Final = ["changed_share", "zeroed_share", "feed", "paused"]
+_SHARES: Final = ["changed_share", "zeroed_share", "zeroed_lately"]
+_OF_CHANNEL: Final = [*_SHARES, "feed", "paused"]
 # These let go by themselves once a feed or a second look has come; what is late has its own finding.
 _PASSING: Final = ["first_look", "two_looks", "feed", "owner_age"]
 _PATIENCE: Final = timedelta(hours=1)  # our judgement: by then it should have come
@@ -103,7 +104,7 @@ def _of_channels(rows: pl.DataFrame) -> pl.DataFrame:
     release = pl.format("Look at `invbi plan`; `invbi approve --system {}` releases them, --refuse refuses them.", "system")
     paused = pl.lit("Let sending go on with `invbi resume`; `invbi plan` says who paused it.")
     mend = pl.lit("Mend the feed; the next run that believes it plans anew.")
-    shares = pl.col("guards").list.set_intersection(["changed_share", "zeroed_share"]).list.len() > 0
+    shares = pl.col("guards").list.set_intersection(_SHARES).list.len() > 0
     action = pl.when(shares).then(release).when(pl.col("guards").list.contains("paused")).then(paused).otherwise(mend)
     return told(waiting.with_columns(action=action), "push_held", cause, "corrections", "guards", "holds", "since", "largest")
 

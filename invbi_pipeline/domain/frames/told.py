@@ -82,6 +82,7 @@ CORRECTIONS: Final[Schema] = {
     "money_at_risk": MONEY,
     "judged_at": UTC,  # our clock: when the guards last judged it
     "undoes": TEXT,  # the correction whose change it takes back; null: none
+    "sold": INT,  # OFFERS.sold when it was planned; null: not known
 }
 
 DECIDED: Final[Schema] = {  # one row a correction that a person decided about; the last word stands

@@ -143,6 +143,7 @@ OFFERS: Final[Schema] = {  # one row a point that sells; every deduction shown, 
     "unpromised": INT,  # what lies in the pool's places, safety stock too and packs opened, less all that is promised of it
     "channel_offer": INT,  # the listing's offer over all its locations (equals `offer` where there is one number)
     "own_open": INT,  # the channel's own open units that this pool deducted, in listing units (gross platforms add them)
+    "sold": INT,  # of it, on all channels together, within `sales.LATELY` before it was reckoned; listing units, rounded up
 }
 
 EXPOSURE: Final[Schema] = {  # one row a sku that any channel shows: what could be oversold at once (`domain.offers.exposure`)

@@ -18,8 +18,6 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.domain.words import MovementKind
-
 __all__ = ["CYCLE", "WINDOW", "demand_by_channel", "poisson_buffer", "risk_buffers"]
 
 WINDOW: Final = timedelta(days=28)  # four whole weeks: every weekday as often as another
@@ -30,32 +28,12 @@ _BP: Final = 10_000
 _DIGITS: Final = 6  # of a rate: sums of floats then do not depend on the order of their terms
 
 
-def demand_by_channel(order_lines: pl.LazyFrame, lines: pl.LazyFrame, own: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
-    """Return channel, sku, location, per_day: units that each channel sold lately from each place.
-
-    `order_lines` as staged, `lines` are `orders.order_lines_of_ours`, `own` is `movements.Moves.own`. An order counts once, for
-    the channel it was born on, less what was cancelled of it. Sales that an owner booked without an order, over its counter,
-    are its own. Kits and packs are exploded to units of their components. The location is empty while no place holds them.
-    """
-    sold = order_lines.group_by("system", "order_id", "line_id").agg(pl.col("quantity").max())
-    home = pl.col("order_key").str.split("/").list.first()
-    ordered = (
-        lines.filter("kept")
-        .join(sold, on=["system", "order_id", "line_id"])
-        .select("sku", "location", channel=pl.coalesce(pl.when(home != "").then(home), "system"), at="ordered_at",
-                units=pl.col("quantity").clip(lower_bound=0) * pl.col("per"))
-    )  # fmt: skip
-    counter = own.filter(
-        (pl.col("kind") == MovementKind.SALE)
-        & (pl.col("units") < 0)
-        & pl.col("order_key").is_null()
-        & (pl.col("reference") == "")
-    ).select("sku", "location", channel="system", at="occurred_at", units=-pl.col("units"))
-    every = pl.concat([ordered, counter.select("sku", "location", "channel", "at", "units")]).filter(pl.col("at") <= now)
+def demand_by_channel(sales: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
+    """Return channel, sku, location, per_day: units that each channel sold lately from each place. `sales` are `sales.sales`."""
     since = pl.max_horizontal(pl.col("at").min().over("channel"), pl.lit(now - WINDOW))
     days = ((pl.lit(now) - since).dt.total_microseconds() / 1e6 / _DAY_S).clip(lower_bound=1.0)
     return (
-        every.with_columns(days=days)
+        sales.with_columns(days=days)
         .filter(pl.col("at") > now - WINDOW)
         .group_by("channel", "sku", "location")
         .agg(per_day=pl.col("units").sum() / pl.col("days").first())

@@ -6,6 +6,7 @@ import polars as pl
 
 from invbi_pipeline.domain.frames import OFFERS, Schema, empty
 from invbi_pipeline.domain.offers import buffers, policies
+from invbi_pipeline.domain.offers.sales import sold_of
 from invbi_pipeline.domain.offers.split import split
 from invbi_pipeline.domain.steps import any_row, beside, kept
 from invbi_pipeline.domain.words import LocationKind
@@ -114,19 +115,21 @@ def offers(
     rules: policies.Book,
     demand: pl.LazyFrame,
     feeds: pl.LazyFrame,
+    lately: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """Return OFFERS: one row a listing, or a listing and location where the channel keeps a number per location.
 
     sellable = max(0, pool x share - buffer + backorder limit); offer = floor(sellable / units), 0 below min_offer, at most
     max_offer (design, Arithmetic). `listings` are `pools.offered_listings` with `pools.alike`, `given` is `pools.gives`,
     `unheld` is `pools.held_nowhere`, `places` are `pools.pool_places`, `observed` the OBSERVATIONS, `locations` PLACES,
-    `open_units` is `own_open`, `demand` is `buffers.demand_by_channel`, `feeds` FEEDS. A number that the channel shows at a
-    place it may not promise from gets the offer 0.
+    `open_units` is `own_open`, `demand` is `buffers.demand_by_channel`, `feeds` FEEDS, `lately` what `sales.sales` says of the
+    last hours. A number that the channel shows at a place it may not promise from gets the offer 0.
     """
     ruled = kept(_ruled(listings, places, category, rules))
     risks = _risks(ruled, given, demand, places, feeds)
-    sold = beside(ruled.collect(), pooled(given, ruled, unheld).collect(), _ASKS)
-    offered = kept(_reckoned(beside(sold, risks.collect(), _POINT).lazy()))
+    asked = beside(ruled.collect(), pooled(given, ruled, unheld).collect(), _ASKS)
+    bought = beside(asked, sold_of(given, lately).collect(), ["ask"])
+    offered = kept(_reckoned(beside(bought, risks.collect(), _POINT).lazy()))
     single = offered.filter(~pl.col("per_location")).with_columns(location=pl.lit(""), offer="channel_offer")
     of_all = open_units.group_by(_POINT).agg(pl.col("own_open").sum())
     single = single.join(of_all, on=_POINT, how="left", maintain_order="left")
@@ -176,6 +179,7 @@ def _reckoned(rows: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(sellable=sellable)
         .with_columns(
             channel_offer=pl.when("known").then(capped),
+            sold=-(-pl.col("bought").fill_null(0) // pl.col("units")),
             policy=pl.struct(*where, _where(pl.col("safety")).alias("safety_stock"), *_MADE_OF).struct.json_encode(),
         )
         .select("per_location", *(name for name in OFFERS if name not in _OF_A_PLACE))

@@ -47,7 +47,7 @@ def plan(ctx: Context, run_id: str, *, dry_run: bool = False) -> Planned:
     with ctx.warehouse.open() as db:
         wanted = named_again(ctx.state, make_plan(plan_inputs(ctx, db), now, run_id))
         wanted = _beside(wanted, _taken_back(ctx, db, run_id))
-        judged = guards.judge(wanted, guard_inputs(ctx, db), now)
+        judged = guards.judge(wanted, guard_inputs(ctx, db, wanted), now)
         judged = _with_findings(judged, db.read("recon.findings"))
     if dry_run:
         return Planned(judged, Counter(judged["state"].to_list()))
@@ -101,7 +101,8 @@ def projected(ctx: Context, run_id: str) -> pl.DataFrame:
     with ctx.warehouse.open() as db:
         given = plan_inputs(ctx, db)
         every = given.modes.with_columns(mode=pl.lit(str(Mode.AUTO)))
-        return guards.judge(make_plan(given._replace(modes=every), now, run_id), guard_inputs(ctx, db), now)
+        wanted = make_plan(given._replace(modes=every), now, run_id)
+        return guards.judge(wanted, guard_inputs(ctx, db, wanted), now)
 
 
 def note_corrections(ctx: Context, since: datetime) -> None:

@@ -45,7 +45,7 @@ async def undo(ctx: Context, run_id: str, *, dry_run: bool = False) -> Undone:
     sent = ctx.state.outbox.by_id(sent["correction_id"].to_list())  # reading may have proved what was under way
     with ctx.warehouse.open() as db:
         found = taken_back(ctx, db, sent, this)
-        judged = guards.judge(found.corrections, guard_inputs(ctx, db), ctx.clock.now())
+        judged = guards.judge(found.corrections, guard_inputs(ctx, db, found.corrections), ctx.clock.now())
     if not dry_run:
         ctx.state.outbox.intend(judged, ctx.clock.now())
         known = ctx.state.outbox.by_id(judged["correction_id"].to_list())

@@ -1,5 +1,8 @@
 """What plans and guards are given, gathered from the warehouse, the state store and the configuration."""
 
+from datetime import timedelta
+from typing import Final
+
 import polars as pl
 
 from invbi_pipeline.domain.corrections import guards
@@ -8,12 +11,17 @@ from invbi_pipeline.domain.corrections.repacked import repacked_listings
 from invbi_pipeline.domain.corrections.undo import LANDED, undone_points
 from invbi_pipeline.domain.frames import BASES, CORRECTIONS, LISTINGS, POINT_KEY, UNBOOKED, empty
 from invbi_pipeline.domain.offers import money
+from invbi_pipeline.domain.words import CorrectionState
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.decision.given import modes_frame, systems_frame
 from invbi_pipeline.store.declared_files import read_declared
 from invbi_pipeline.store.warehouse import Database
 
-__all__ = ["guard_inputs", "guarded", "limits", "modes_frame", "plan_inputs", "repacked", "undone", "unit_values"]
+__all__ = ["guard_inputs", "guarded", "limits", "modes_frame", "plan_inputs", "repacked", "undone", "unit_values", "zeroed"]
+
+_S: Final = CorrectionState
+# What the guards let go and no platform turned away.
+_LET_GO: Final = [str(s) for s in (_S.APPROVED, _S.SENDING, _S.ACCEPTED, _S.AMBIGUOUS, _S.VERIFIED, _S.MISMATCHED)]
 
 
 def plan_inputs(ctx: Context, db: Database) -> PlanInputs:
@@ -29,18 +37,23 @@ def plan_inputs(ctx: Context, db: Database) -> PlanInputs:
     )
 
 
-def guard_inputs(ctx: Context, db: Database) -> guards.GuardInputs:
-    """Return what the guards look at, as the stores stand."""
+def guard_inputs(ctx: Context, db: Database, wanted: pl.DataFrame) -> guards.GuardInputs:
+    """Return what the guards look at to judge `wanted` (CORRECTIONS), as the stores stand."""
     mappings = db.read("truth.mappings")
-    return guarded(ctx, db.read("recon.points"), db.read("recon.feeds"), db.read("truth.candidates"), mappings)
+    return guarded(ctx, wanted, db.read("recon.points"), db.read("recon.feeds"), db.read("truth.candidates"), mappings)
 
 
 def guarded(
-    ctx: Context, points: pl.DataFrame, feeds: pl.DataFrame, candidates: pl.DataFrame, mappings: pl.DataFrame
+    ctx: Context,
+    wanted: pl.DataFrame,
+    points: pl.DataFrame,
+    feeds: pl.DataFrame,
+    candidates: pl.DataFrame,
+    mappings: pl.DataFrame,
 ) -> guards.GuardInputs:
-    """Return what the guards look at: these POINTS, FEEDS and CANDIDATES, the limits, what is paused, undone and repacked.
+    """Return what the guards look at: these POINTS, FEEDS and CANDIDATES, and what the stores say beside them.
 
-    `mappings`: MAPPINGS with their history, of the listings that may be written to.
+    `mappings`: MAPPINGS with their history, of the listings that may be written to; `wanted`: the CORRECTIONS to judge.
     """
     return guards.GuardInputs(
         points=points,
@@ -50,6 +63,7 @@ def guarded(
         paused=frozenset(ctx.state.pauses()["scope"].to_list()),
         undone=undone(ctx),
         repacked=repacked(ctx, points, mappings),
+        zeroed=zeroed(ctx, wanted),
     )
 
 
@@ -73,6 +87,18 @@ def repacked(ctx: Context, points: pl.DataFrame, mappings: pl.DataFrame) -> pl.D
         return found
     theirs = points.join(found, on=["system", "listing_key"], how="semi").select(POINT_KEY)
     return repacked_listings(mappings, ctx.state.outbox.landed_last(theirs, LANDED))
+
+
+def zeroed(ctx: Context, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Return ZEROED for the judgement of these CORRECTIONS: empty where they take nothing that nobody bought."""
+    longest = max(ctx.config.guards.for_channel(name).zeroed_within_s for name in ctx.config.systems)
+    if not longest or guards.unsold_zeros(wanted).is_empty():
+        return pl.DataFrame(schema=guards.ZEROED)
+    changed = ctx.state.outbox.changed_since(ctx.clock.now() - timedelta(seconds=longest))
+    gone = guards.unsold_zeros(changed.filter(pl.col("state").is_in(_LET_GO)))
+    by_people = ctx.state.outbox.decided(gone["correction_id"].to_list())
+    mine = gone.join(by_people, on="correction_id", how="anti")
+    return mine.select(*POINT_KEY, zeroed_at=pl.coalesce("send_ended_at", "judged_at", "planned_at"))
 
 
 def undone(ctx: Context) -> pl.DataFrame:

@@ -75,7 +75,7 @@ class Decider:
         self._lately = self._lately.filter(pl.col("planned_at") > now - _LATELY)
         points = memory.with_outcome(outcome) if wanted.height else outcome.points
         truth = outcome.part.decided.truth
-        looked_at = guarded(self._ctx, points, memory.feeds, truth.candidates, truth.mappings)
+        looked_at = guarded(self._ctx, wanted, points, memory.feeds, truth.candidates, truth.mappings)
         planned = plan_some(self._ctx, wanted, looked_at, outcome.part.things, self._lately)
         self._lately = pl.concat([self._lately, wanted])
         approved = planned.corrections.filter(pl.col("state") == CorrectionState.APPROVED)

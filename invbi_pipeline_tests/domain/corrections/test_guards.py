@@ -8,7 +8,7 @@ import pytest
 
 from invbi_pipeline.config import GuardConfig
 from invbi_pipeline.domain import frames as f
-from invbi_pipeline.domain.corrections.guards import GUARDS, UNDONE, GuardInputs, held_by, holding, judge, limits_frame
+from invbi_pipeline.domain.corrections.guards import GUARDS, UNDONE, ZEROED, GuardInputs, held_by, holding, judge, limits_frame
 from invbi_pipeline.domain.corrections.repacked import repacked_listings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -184,6 +184,45 @@ def test_a_small_channel_is_not_emptied_at_once_either(zeroes: int, of: int, hel
     plan = rows(f.CORRECTIONS, *(change(n, 5, 0) for n in range(zeroes)))
     judged = judge(plan, inputs(*(point(n) for n in range(of))), NOW)
     assert {name for guard in judged["guard"] for name in holding(guard)} == held
+
+
+def zeroed(*numbers: int, minutes_ago: int = 20) -> pl.DataFrame:
+    """What the guards let go to zero some time ago."""
+    at = NOW - timedelta(minutes=minutes_ago)
+    return pl.DataFrame(
+        [{"system": "shop", "listing_key": f"l{n}", "location": "", "zeroed_at": at} for n in numbers], schema=ZEROED
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "zeroes", "over", "held"),
+    [
+        (4, 1, {}, {"zeroed_lately"}),  # the fifth of nineteen: more than a quarter
+        (3, 1, {}, set()),  # four numbers are an ordinary day
+        (4, 1, {"sold": 5}, set()),  # shoppers took them
+        (4, 1, {"sold": 4}, {"zeroed_lately"}),
+        (0, 4, {}, set()),
+    ],
+)
+def test_a_channel_is_not_emptied_a_few_numbers_at_a_time(before: int, zeroes: int, over: dict[str, int], held: set[str]) -> None:
+    plan = rows(f.CORRECTIONS, *(change(n, 5, 0, **over) for n in range(zeroes)), change(17, 5, 4))
+    empty = (point(n, reported=0) for n in range(20, 20 + before))
+    given = inputs(*(point(n) for n in range(14)), *empty, zeroed=zeroed(*range(20, 20 + before)))
+    judged = judge(plan, given, NOW)
+    assert [set(holding(guard)) for guard in judged["guard"]] == [held] * zeroes + [set()]
+
+
+def test_what_went_to_zero_longer_ago_is_forgotten_and_what_goes_again_counts_once() -> None:
+    shop = [point(n) for n in range(14)]
+    plan = rows(f.CORRECTIONS, change(0, 5, 0))
+    for before in (zeroed(20, 21, 22, 23, minutes_ago=61), zeroed(0, 20, 21, 22), zeroed(20, 20, 21, 22)):
+        assert judge(plan, inputs(*shop, zeroed=before), NOW)["state"].to_list() == ["approved"]
+
+
+def test_on_a_gross_platform_a_number_goes_to_zero_where_only_what_is_reserved_stays() -> None:
+    plan = rows(f.CORRECTIONS, *(change(n, 7, 2, shown=5, target=0) for n in range(6)))
+    judged = judge(plan, inputs(*(point(n) for n in range(20))), NOW)
+    assert {name for guard in judged["guard"] for name in holding(guard)} == {"zeroed_share"}
 
 
 DOUBT = {"code": "duplicate_sku", "system": "shop", "listing_key": "l0"}

@@ -54,7 +54,7 @@ WINDOW: Final = timedelta(seconds=CYCLE_S)  # by so much feeds may lag at any ti
 _CRASHES: Final = 0.5  # chance that the process ends within a wild look
 _TWO_PUSHERS: Final = 0.5
 # guards that wait for nobody else; at peace no other program writes any more, and no write is lost
-_FOR_A_PERSON: Final = ["changed_share", "zeroed_share", "change_units", "second_writer", "frozen"]
+_FOR_A_PERSON: Final = ["changed_share", "zeroed_share", "zeroed_lately", "change_units", "second_writer", "frozen"]
 _A_PUSHER_RESTS_S: Final = 5.0  # before it looks again at what waits
 _PAUSES: Final = 0.15  # chance that one of a retailer's systems is paused within a wild look
 _PAUSED_AFTER_S: Final = (0.5, 20.0)
