@@ -125,7 +125,8 @@ def moved(settled: pl.DataFrame, bases: pl.DataFrame, now: datetime) -> pl.DataF
     of_flight = pl.col("rank") > 0
     landed = of_flight & move.is_in(["full", "candidate"])
     full, first, converged = move == "full", move == "first", move == "converged"
-    reached = pl.min_horizontal("complete_to", "observed_at")
+    # what the platform stamps within the second of the look may come after the read: what is known of it is contained by its id
+    reached = pl.min_horizontal("complete_to", "observed_at") - GRAIN
     reached = pl.when(pl.col("complete_to").is_not_null()).then(reached)
     as_of = pl.when(first | converged).then("observed_at").when(full).then(pl.max_horizontal("as_of", reached)).otherwise("as_of")
     why = (

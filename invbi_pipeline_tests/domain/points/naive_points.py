@@ -308,7 +308,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         if move in ("first", "converged"):
             as_of = look.at
         elif move == "full" and look.complete_to is not None:
-            as_of = max(as_of, min(look.complete_to, look.at))
+            as_of = max(as_of, min(look.complete_to, look.at) - GRAIN)
         blur = base.blur if base else None
         if landed:
             blur = (landed.sent_at, landed.sent_at + vis)

@@ -8,6 +8,7 @@ import pytest
 from invbi_pipeline.domain import frames
 from invbi_pipeline.domain.frames import POINTS, empty
 from invbi_pipeline.domain.points import MergeInputs, Remembered, accept, flights, merge
+from invbi_pipeline.domain.points.inputs import GRAIN
 from invbi_pipeline.domain.words import FeedVerdict, Quantity
 from invbi_pipeline_tests.domain.points.one_point import KEY, Story, at, frame
 
@@ -18,7 +19,7 @@ def test_an_agreed_point_moves_its_base_to_the_new_look() -> None:
     story = Story().agreed(10).order(-2, minute=3)
     point = story.look(8, offer=8, minute=5, complete=5)
     assert (point["state"], point["base"], point["expected"]) == ("agreed", 10, 8)
-    assert (story.base["base"], story.base["as_of"]) == (8, at(5))
+    assert (story.base["base"], story.base["as_of"]) == (8, at(5) - GRAIN), "the second of the look is not over"
 
 
 def test_a_sale_elsewhere_makes_a_push_due_and_the_base_still_moves() -> None:
@@ -119,6 +120,19 @@ def test_an_effect_outside_the_read_lag_must_be_in_the_number() -> None:
 def test_an_effect_stamped_after_the_read_is_not_expected_in_it_and_not_pushed() -> None:
     point = Story().agreed(10).order(-1, minute=7).look(10, offer=9, minute=5, complete=5)
     assert (point["unexplained"], point["pending"], point["target"]) == (0, -1, None)
+
+
+def test_a_sale_in_the_second_of_the_last_look_and_after_its_read_is_no_drift() -> None:
+    story = Story().agreed(10).agreed(10, minute=5).order(-1, minute=5)
+    point = story.look(9, offer=9, minute=10, complete=10)
+    assert (point["state"], point["unexplained"]) == ("agreed", 0)
+
+
+def test_a_sale_in_the_second_of_the_last_look_and_in_its_number_is_contained_though_it_moves_nothing_any_more() -> None:
+    story = Story().agreed(10).order(-1, minute=5)
+    assert story.look(9, offer=9, minute=5, complete=5)["state"] == "agreed"
+    point = story.look(9, offer=9, minute=10, complete=10)
+    assert (point["state"], point["unexplained"]) == ("agreed", 0)
 
 
 def test_a_look_is_judged_later_against_the_base_it_was_read_against() -> None:
