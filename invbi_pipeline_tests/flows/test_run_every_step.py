@@ -1,6 +1,7 @@
-"""Every step between the plan and the receipts may be a process's last, in all three businesses: the next runs complete it.
+"""Every step between the plan and the receipts may be a process's last: the next runs complete it.
 
-The steps are those that are really passed, told apart by the code that passes them, so that a new one is covered by itself.
+The steps are those that are really passed, told apart by the code that passes them, so that a new one is covered by itself. Each
+business takes every third step, the three together take all that they have in common.
 """
 
 import sys
@@ -28,7 +29,6 @@ _RUNS = 7  # with a clock that is ten minutes behind, orders are complete two lo
 _BROUGHT = 4  # units
 _TOGETHER = 7  # so many processes end before what they left is completed
 _ALL_AT_ONCE = "[guards]\nmax_changed_share_bp = 10000\nmax_changed_small_bp = 10000\n"
-_STRIDE = 2  # most steps are passed in every business: what one leaves out is the last of a process in another
 
 # Where units are written off, then sales that are handed over at once and those that wait: (channel, place, handed over).
 WORKS = {
@@ -44,7 +44,6 @@ _WRITTEN = {
     "shopify_hub": {"shopify_b2b", "amazon_uk"},
 }
 
-_FROM = {"till_master": 0, "erp_master": 1, "shopify_hub": 1}  # the first step that falls to it
 _ABSOLUTE = {"amazon_uk"}  # says only what its number shall be: the same again is the same, and may be right again after a sale
 _NOTHING_DONE = {"state: read", "warehouse: open"}  # whoever ends here ends at the step before
 
@@ -194,9 +193,9 @@ def _books_are_the_shelves(stage: Rehearsal) -> bool:
 
 
 def _ends(stage: Rehearsal) -> list[tuple[Place, int]]:
-    """Return the steps that end a process in this business, each at its last pass: one in `_STRIDE`, platforms' first."""
+    """Return the steps that end a process in this business, each at its last pass, platforms' first."""
     steps = sorted(_passed(stage).items(), key=lambda step: not any(name.startswith("channels.") for name in step[0]))
-    return steps[_FROM[stage.world.business.preset] :: _STRIDE]
+    return steps[list(WORKS).index(stage.world.business.preset) :: len(WORKS)]
 
 
 def test_whichever_step_is_a_processs_last_the_next_runs_complete_it_and_nothing_is_sent_twice(stage: Rehearsal) -> None:
@@ -211,5 +210,5 @@ def test_whichever_step_is_a_processs_last_the_next_runs_complete_it_and_nothing
             killed += _killed_at(stage, place, nth)
         written |= {system for system, *_ in completed(stage, wrote)}
     assert killed >= 0.8 * len(ends)
-    assert killed > 10
+    assert killed > 7
     assert written >= _WRITTEN[stage.world.business.preset]
