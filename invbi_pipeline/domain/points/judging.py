@@ -6,9 +6,9 @@ import polars as pl
 
 from invbi_pipeline.domain.frames import LOOKS
 from invbi_pipeline.domain.frames.schema import INT, UTC, Schema, empty
-from invbi_pipeline.domain.points.numbering import NUMBER
+from invbi_pipeline.domain.points.numbering import NUMBER, put
 
-__all__ = ["LOOK", "TAKEN", "clear", "remember", "step", "taken"]
+__all__ = ["LOOK", "TAKEN", "clear", "recast", "remember", "step", "taken"]
 
 LOOK: Final = tuple(name for name in LOOKS if name not in ("system", "listing_key", "location"))  # beside `pid`
 TAKEN: Final[Schema] = {"pid": NUMBER, "units": INT, "since": UTC, "at": UTC}  # looks that something took away, or agreed late
@@ -77,6 +77,21 @@ def clear(looks: pl.DataFrame, moved: pl.Series) -> pl.DataFrame:
     return looks.with_columns(
         pl.when(moved).then(zero).otherwise(pl.col(name)).alias(name) for name in ("unexplained", "confirmed", "looks")
     )
+
+
+def recast(looks: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
+    """Return `looks` as one judged look at the base (`lost`: pid, u) where they were looks at a push that never landed.
+
+    The number that was read then is the number that is read now.
+    """
+    if lost.is_empty():
+        return looks
+    mine = looks[lost["pid"]].hstack(lost)
+    again = mine.with_columns(
+        unexplained="u", confirmed=pl.lit(0, pl.Int64), looks=(pl.col("u") != 0).cast(pl.Int64), first_at="judged_at",
+        previous_at=pl.lit(None, LOOKS["previous_at"]),
+    ).select("pid", *LOOK)  # fmt: skip
+    return put(looks.with_row_index("pid"), again).drop("pid")
 
 
 def remember(unjudged: pl.DataFrame, done: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:

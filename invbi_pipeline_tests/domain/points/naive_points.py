@@ -370,6 +370,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     standing = max(0, standing)
 
     since = None if base is None and not look.known_system else (base.observed_at if base else look.at)
+    if end == "unmoved" and v.rank > 0 and not judged_now:  # the last judged look was held against a push that is lost
+        streak = replace(streak, u=verdicts[0].u, confirmed=0, looks=int(verdicts[0].u != 0), previous_at=None)
     if judged_now:
         streak = add_look(streak, look.at, v.u, standing - offer, since, new.sent_at if new else None, False)
     if move in ("full", "converged", "first"):
@@ -399,7 +401,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     waiting = compared and not complete and (streak.at is None or look.at > streak.at)
     older = flying and v.rank < len(flights)
     if kept is None and waiting and (v.u != 0 or standing != offer or older):
-        kept = Kept(look.at, look.at, look.seen, v.u, standing - offer, since, tuple(c for _, c in options), sends)
+        stand, held = (options[:1], verdicts[0]) if end == "unmoved" else (options, v)
+        kept = Kept(look.at, look.at, look.seen, held.u, standing - offer, since, tuple(c for _, c in stand), sends)
 
     if first:
         state = "first_look"

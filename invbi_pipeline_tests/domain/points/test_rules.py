@@ -223,6 +223,19 @@ def test_a_number_written_over_our_push_is_raised_at_the_look_that_ends_it_where
     assert point["target"] == 7
 
 
+def test_a_number_back_where_it_was_before_our_push_is_raised_at_the_third_look_where_orders_are_told_late() -> None:
+    """Our push landed, somebody lowered it by one, and a sale made it what it was: it seems that nothing landed."""
+    story = Story(visibility_lag_s=60).agreed(1)
+    story.look(1, offer=3, minute=5, complete=5)
+    story.send(6).order(-1, minute=9)
+    point = story.look(1, offer=3, minute=65, complete=63)
+    assert point["ends"] == {"c1": "still"}
+    point = story.look(1, offer=3, minute=125, complete=123)
+    assert point["ends"] == {"c1": "not_landed"}
+    point = story.look(1, offer=3, minute=185, complete=183)
+    assert (point["confirmed"], point["unexplained"], point["target"], point["gap_looks"]) == (1, 1, 3, 3)
+
+
 def test_a_read_begun_before_the_last_send_ended_is_not_compared() -> None:
     story = Story().agreed(5)
     story.look(5, offer=8, minute=5, complete=5)

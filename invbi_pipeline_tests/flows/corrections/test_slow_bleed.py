@@ -52,6 +52,7 @@ def test_what_shoppers_bought_out_goes_to_zero_all_the_same(shop: SmallShop) -> 
     assert set(held(shop)) == {"k4", "k5"}
 
 
+@pytest.mark.slow
 def test_what_a_person_let_go_does_not_count_and_what_stays_held_is_not_let_go_by_waiting(shop: SmallShop) -> None:
     bled(shop, 4)
     shop.ctx.state.outbox.approve(shop.corrections("held")["correction_id"].to_list(), "ana", shop.clock.now())
@@ -65,6 +66,7 @@ def test_what_a_person_let_go_does_not_count_and_what_stays_held_is_not_let_go_b
     assert shop.shows("k8") == 0
 
 
+@pytest.mark.slow
 def test_a_merchant_may_judge_each_plan_by_itself(tmp_path: Path) -> None:
     with small_shop(tmp_path, "[guards.channels.shop]\nzeroed_within_s = 0\n", skus=SKUS) as shop:
         assert bled(shop, 4) == shop.keys[:8]
