@@ -147,9 +147,8 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
     mass_change = is_set & (share > most) & (enough | (pl.col("changed") >= _SOME))
     limit = pl.when(enough).then("max_zeroed_share_bp").otherwise("max_zeroed_small_bp")
     mass_zero = is_set & _ends() & (zeroed > limit) & (enough | (pl.col("zeroed") >= _FEW))
-    bled = pl.col("unsold") + pl.col("bled")
-    of_late = bled * _BP // (pl.col("above_zero") + pl.col("bled"))
-    bleeding = is_set & _unsold() & (pl.col("bled") > 0) & (of_late > limit) & (enough | (bled >= _FEW))
+    bled, had = pl.col("unsold") + pl.col("earlier"), pl.col("above_zero") + pl.col("earlier")
+    bleeding = is_set & _unsold() & (pl.col("earlier") > 0) & (bled * _BP // had > limit) & (enough | (bled >= _FEW))
     takes_back = pl.col("undoes").fill_null("") != ""
     redoes = is_set & ~takes_back & pl.col("undone").is_not_null() & pl.col("hold_undone") & ~goes_lower()
     beyond = takes_back & raises & (pl.col("target") > pl.col("offer")).fill_null(value=True)
@@ -179,9 +178,9 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
             bleeding,
             pl.format(
                 "with {} sent before, {} of {} numbers of this channel go to zero though nobody bought so many",
-                "bled",
+                "earlier",
                 bled,
-                pl.col("above_zero") + pl.col("bled"),
+                had,
             ),
         ),
         "change_units": (size > pl.col("max_change_units"), pl.format("one change of {} units is very large", size)),
@@ -309,12 +308,12 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
         "found_since", "found_at",
     )  # fmt: skip
     within = pl.duration(seconds=pl.col("zeroed_within_s"))
-    bled = (
+    earlier = (
         inputs.zeroed.join(corrections, on=_KEY, how="anti")
         .join(inputs.limits.select("system", "zeroed_within_s"), on="system")
         .filter(pl.col("zeroed_at") > pl.lit(now).cast(UTC) - within)
         .group_by("system")
-        .agg(bled=pl.struct(_KEY).n_unique().cast(pl.Int64))
+        .agg(earlier=pl.struct(_KEY).n_unique().cast(pl.Int64))
     )
     fell = (pl.col("unexplained") < 0) & pl.col("judged")
     fallen = inputs.points.filter(fell).group_by("system").agg(fallen=pl.len().cast(pl.Int64))
@@ -324,13 +323,13 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
         .join(inputs.limits.join(_stale_owners(inputs, now), on="system", how="left"), on="system", how="left")
         .join(inputs.feeds.select("system", "verdict", "order_lag_s"), on="system", how="left")
         .join(fallen, on="system", how="left")
-        .join(bled, on="system", how="left")
+        .join(earlier, on="system", how="left")
         .join(doubts, on=["system", "listing_key"], how="left")
         .join(inputs.repacked, on=["system", "listing_key"], how="left")
         .join(points, on=_KEY, how="left")
         .join(inputs.undone, on=_KEY, how="left")
         .with_columns(
-            pl.col("changed", "zeroed", "unsold", "bled", "comparable", "fallen").fill_null(0),
+            pl.col("changed", "zeroed", "unsold", "earlier", "comparable", "fallen").fill_null(0),
             pl.col("above_zero").fill_null(1),
             pl.col("unexplained", "confirmed", "returns", "stuck").fill_null(0),
             pl.col("first_look").fill_null(value=False),

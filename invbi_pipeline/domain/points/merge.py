@@ -66,13 +66,12 @@ def merge(inputs: MergeInputs, now: datetime, run_id: str) -> MergeResult:
     verified = view.filter(pl.col("outcome") == "verified").select("pid", push_at="newest_at")
     taken = judging.taken(looks, pl.concat([_hidden(view), verified]))
     view, bases_now = deciding.carry(view, bases_now)
-    at_base = _at_base(view, own)
-    looks = judging.recast(looks, at_base.filter(~view["judged_now"].gather(at_base["pid"])))
+    looks = judging.recast(looks, _at_base(view, own))
     looks = judging.step(looks, deciding.judged_now(view, bases_now))
     looks = judging.clear(looks, view["move"].is_in(["full", "converged", "first"]))
     view = deciding.decide(view, looks, bases_now, pl.concat([taken_late, taken, agreed_late]), caught_up)
 
-    fresh, fresh_lists = remembering.to_keep(_held_against(view, at_base), own, _under_way(pushed, view), of_bases)
+    fresh, fresh_lists = remembering.to_keep(view, own, pushed, of_bases)
     unjudged_now = judging.remember(unjudged, caught_up, fresh).sort("pid", maintain_order=True)
     waiting = unjudged.join(caught_up.select("pid"), on="pid", how="anti").select("pid")
     fresh_lists = fresh_lists.join(waiting, on="pid", how="anti")
@@ -124,22 +123,9 @@ def _judge_kept(
 
 
 def _at_base(view: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
-    """Return pid, u: how far a number is from its base where the push that it was held against is lost (`unmoved`)."""
-    lost = view.filter((pl.col("outcome") == "unmoved") & (pl.col("rank") > 0)).select("pid")
-    return lost.join(own.select("pid", u="unexplained"), on="pid")
-
-
-def _held_against(view: pl.DataFrame, at_base: pl.DataFrame) -> pl.DataFrame:
-    """Return `view` with what is unexplained at the base where the push is lost: so the look is kept."""
-    if at_base.is_empty():
-        return view
-    at = spread(at_base.select(at_base="u"), at_base["pid"], view.height)
-    return view.hstack(at).with_columns(unexplained=pl.coalesce("at_base", "unexplained")).drop("at_base")
-
-
-def _under_way(pushed: pl.DataFrame, view: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the trials against pushes that are lost."""
-    return pushed.join(view.filter(pl.col("outcome") == "unmoved").select("pid"), on="pid", how="anti")
+    """Return pid, u: how far a number is from its base where the push that its last judged look was held against is lost."""
+    lost = view.filter((pl.col("outcome") == "unmoved") & (pl.col("rank") > 0) & ~pl.col("judged_now"))
+    return own[lost["pid"]].select("pid", u="unexplained")
 
 
 def _agreed(before: pl.DataFrame, looks: pl.DataFrame, caught_up: pl.DataFrame) -> pl.DataFrame:

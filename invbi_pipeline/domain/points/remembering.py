@@ -19,7 +19,8 @@ def to_keep(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The present looks that wait for the order feed, with their candidates, and the lists of what their bases contain.
 
-    `own`: a trial for each point, in their order; `pushed`: those against pushes in flight; `lists`: of the bases.
+    `own`: a trial for each point, in their order; `pushed`: those against pushes in flight; `lists`: of the bases. Where a push
+    is lost (`unmoved`) the look is one at the base alone.
     """
     waiting = view.filter(
         pl.col("compared")
@@ -37,10 +38,14 @@ def to_keep(
         gap=(pl.col("standing") - pl.col("offer")).fill_null(0),
         since=pl.when(pl.col("known") | pl.col("new_listing")).then(pl.coalesce("base_observed_at", "observed_at")),
         end="reach",
+        lost=pl.col("outcome").eq_missing(pl.lit("unmoved")),
     )
     if waiting.is_empty():
         return empty(_LOOKS), empty(_LISTS)
-    candidates = pl.concat([own[waiting["pid"]].filter("there"), pushed]).drop("reach", "unexplained")
+    lost, mine = pl.col("lost"), own[waiting["pid"]]
+    waiting = waiting.with_columns(u_look=pl.when(lost).then(mine["unexplained"]).otherwise("u_look"))
+    pushed = pushed.join(waiting.filter(lost), on="pid", how="anti")
+    candidates = pl.concat([mine.filter("there"), pushed]).drop("reach", "unexplained")
     fresh = candidates.join(waiting, on="pid").rename({"u_look": "unexplained", "end": "reach"})
     lists = lists.join(waiting.select("pid"), on="pid", how="semi").drop("look_at")
     lists = lists.hstack(view.select(look_at="observed_at")[lists["pid"]])

@@ -1,10 +1,12 @@
 """Offers: the golden cases of the design, and the deductions one by one."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from invbi_pipeline_tests.domain.small_world import (
+    NOW,
     at,
     channel,
     offer_of,
@@ -55,14 +57,14 @@ def test_a_kit_is_limited_by_its_scarcest_component_and_its_buffer_is_applied_on
     assert offer_of(result, "web", "K") == offer
 
 
-@pytest.mark.parametrize(("sold", "said"), [(4, 2), (5, 3), (0, None)])
-def test_a_number_knows_what_was_sold_of_it_on_all_channels(sold: int, said: int | None) -> None:
+@pytest.mark.parametrize(("sold", "minutes_ago", "kits"), [(4, 1, 2), (5, 119, 3), (5, 120, 0), (0, 1, 0)])
+def test_a_number_knows_what_was_sold_of_it_lately_on_all_channels(sold: int, minutes_ago: int, kits: int) -> None:
     """Two of A make a kit: what shoppers took of A ends kits too."""
     kit = {"kit_rows": [{"kit_sku": "K", "component_sku": "A", "quantity": 2}]}
     stock = world(wms(), shelves("A", a=9), kit, channel("web", "K", sells_from=["a"]), channel("shop", "A", sells_from=["a"]))
-    orders = [order("shop", "o1", "A", sold, "a")] if sold else []
+    orders = [order("shop", "o1", "A", sold, "a", ordered_at=NOW - timedelta(minutes=minutes_ago))] if sold else []
     offers = {row["system"]: row["sold"] for row in reckon(**world(stock, *orders)).offers.iter_rows(named=True)}
-    assert offers == {"web": said or 0, "shop": sold}
+    assert offers == {"web": kits, "shop": sold if kits else 0}
 
 
 def test_the_buffer_of_a_component_is_not_the_kits() -> None:
