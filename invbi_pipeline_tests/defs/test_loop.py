@@ -157,7 +157,8 @@ def test_a_delivery_that_waits_has_its_system_read_and_everything_decided_anew(r
 
 def test_its_checks_go_red_with_the_reason_and_its_age(runs: Runs) -> None:
     checks = {key: one for key, one in _checks(runs.till_away, BELIEVED).items() if not one.passed}
-    assert set(checks) == {"till/listings", "till/stock", "till/orders", "till/movements"}
+    reasons = {key: one.description for key, one in checks.items()}
+    assert set(reasons) == {"till/listings", "till/stock", "till/orders", "till/movements"}, reasons
     assert all(one.severity == dg.AssetCheckSeverity.ERROR for one in checks.values())
     observed = {
         event.asset_key.to_user_string(): event.asset_observation_data.asset_observation

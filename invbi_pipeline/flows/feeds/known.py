@@ -63,8 +63,9 @@ WITH told AS (
 gaps AS (SELECT system, moved_at, moved_at - lag(moved_at) OVER (PARTITION BY system ORDER BY moved_at) AS gap FROM told)
 SELECT
     system,
-    -- less than a week says nothing of the quiet hours to come: a night without orders is no silence
-    CAST(epoch(greatest(max(gap), CASE WHEN max(moved_at) - min(moved_at) < INTERVAL 7 DAY THEN INTERVAL 12 HOUR END)) AS BIGINT)
+    -- less than a week says nothing of the quiet days to come: half a weekend without orders is no silence
+    -- (in seconds: DuckDB's `greatest` holds an interval of 1 day to be longer than one of 36 hours)
+    CAST(greatest(max(epoch(gap)), CASE WHEN max(moved_at) - min(moved_at) < INTERVAL 7 DAY THEN 36 * 3600 END) AS BIGINT)
         AS seconds
 FROM gaps WHERE gap IS NOT NULL GROUP BY system
 """

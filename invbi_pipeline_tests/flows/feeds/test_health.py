@@ -164,15 +164,28 @@ def test_numbers_that_go_back_in_the_platforms_own_time_are_stale(shops: Shops) 
     _stopped(shops, FeedVerdict.STALE, "older than what was read before")
 
 
-def test_a_system_that_is_silent_while_others_move_is_stale(shops: Shops) -> None:
+@pytest.mark.parametrize(
+    ("known_days", "silent_hours", "status"),
+    [(8, 40, "ok"), (8, 60, "unbelieved"), (2, 60, "ok"), (2, 90, "unbelieved")],
+    ids=["in its rhythm", "out of its rhythm", "a weekend, of which two days say nothing", "longer than a weekend"],
+)
+def test_a_system_that_is_silent_while_others_move_is_stale(
+    shops: Shops, known_days: int, silent_hours: int, status: str
+) -> None:
+    """Told of each day, it may be silent for two; while less than a week of it is known, for three."""
     for shop in (shops.uk, shops.de):
         shops.stock(shop, 5, changed_at=START)
-        shops.sale(shop, "o1", 60)
+        for day in range(known_days + 1):
+            shops.sale(shop, f"o{day}", day * 24 * 60)
     shops.run()
-    shops.clock.at += timedelta(hours=30)
-    shops.sale(shops.de, "o2", 1)
+    shops.clock.at += timedelta(hours=silent_hours)
+    shops.sale(shops.de, "later", 1)
 
-    _stopped(shops, FeedVerdict.STALE, "nothing changed for")
+    if status == "unbelieved":
+        _stopped(shops, FeedVerdict.STALE, "nothing changed for")
+    else:
+        result = shops.run()
+        assert result.systems["uk"].status == status, shops.feed(result, "uk")["reason"]
 
 
 def test_a_system_that_never_moved_is_not_called_silent(shops: Shops) -> None:
