@@ -89,7 +89,7 @@ UNJUDGED: Final[Schema] = {  # at most one look a point that waits for the order
     "blur_from": UTC,
     "blur_to": UTC,
     "absolute_at": UTC,  # the last send this candidate rests on
-    "window_from": UTC,  # the flights of that look: first send ...
+    "window_from": UTC,  # the sends that may have written over an effect: the first ...
     "window_to": UTC,  # ... to the last visibility lag
 }
 

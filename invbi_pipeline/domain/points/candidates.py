@@ -32,6 +32,7 @@ _TRIAL: Final = (
     "window_from",
     "window_to",
 )
+_SETTLED: Final = (pl.col("observed_at") > pl.col("window_to")).fill_null(value=False)  # the look is past all of these lags
 
 
 def flights(corrections: pl.DataFrame, systems: pl.DataFrame) -> pl.DataFrame:
@@ -66,6 +67,7 @@ def own(points: pl.DataFrame, bases: pl.DataFrame, flying: pl.DataFrame) -> pl.D
 
     A point without base and without flights is compared with its own number: that is what its first look makes of it. `there`
     is false where there is nothing to compare: the point is not live, or has flights and no base; its `number` is null then.
+    Once the pushes would show, had they landed, a base is read only where they did not: then no send wrote over an effect.
     """
     flies = pl.col("pid").is_in(flying["pid"].unique().implode())
     first = ~pl.col("known") & ~flies
@@ -81,14 +83,20 @@ def own(points: pl.DataFrame, bases: pl.DataFrame, flying: pl.DataFrame) -> pl.D
             rank=pl.lit(0, pl.Int64),
             number=pl.when("live").then(pl.when("known").then("base").when(first).then("seen")),
             as_of=pl.when(first).then("observed_at").otherwise("as_of"),
+            window_from=pl.when(~_SETTLED).then("window_from"),
+            window_to=pl.when(~_SETTLED).then("window_to"),
         )
         .select(_TRIAL)
     )
 
 
 def pushed(points: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
-    """Return a trial for the present number of each live point against each of its pushes in flight."""
-    looks = points[flying["pid"]].select("live", "observed_at", "fresh_from", "seen", reach=pl.col("reach") + GRAIN)
+    """Return a trial for the present number of each live point against each of its pushes in flight.
+
+    Once the last of them would show, had it landed, a push that is read was the last to land: only its own send may have
+    written over an effect.
+    """
+    looks = points[flying["pid"]].select("live", "observed_at", "fresh_from", "seen", "visibility", reach=pl.col("reach") + GRAIN)
     return (
         flying.select("pid", "correction_id", "rank", as_of="contains_to", absolute_at="sent_at", number="target")
         .hstack(looks)
@@ -99,13 +107,15 @@ def pushed(points: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
             kept=pl.lit(value=False),
             blur_from=pl.lit(None, UNJUDGED["blur_from"]),
             blur_to=pl.lit(None, UNJUDGED["blur_to"]),
+            window_from=pl.when(_SETTLED).then("absolute_at").otherwise("window_from"),
+            window_to=pl.when(_SETTLED).then(pl.col("absolute_at") + pl.col("visibility")).otherwise("window_to"),
         )
         .select(_TRIAL)
     )
 
 
 def _windows(points: pl.DataFrame, flying: pl.DataFrame) -> pl.DataFrame:
-    """From the first send of a point's flights to the last visibility lag."""
+    """Return `pid`, and the time from the first send of a point's flights to the last visibility lag."""
     if flying.is_empty():
         return empty(_WINDOWS)
     lags = flying.select("pid", "sent_at").hstack(points[flying["pid"]].select("visibility"))

@@ -46,6 +46,7 @@ class Candidate:
     blur: tuple[datetime, datetime] | None
     absolute: datetime | None
     flight: Flight | None
+    sends: tuple[datetime, datetime] | None = None  # within which a send may have written over an effect
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ class Kept:
     gap: int
     since: datetime | None
     candidates: tuple[Candidate, ...]
-    sends: tuple[datetime, datetime] | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def contains(c: Candidate, effect: Effect) -> bool:
 
 def try_candidate(
     c: Candidate, rank: int, seen: int, at: datetime, reach: datetime, read_lag: timedelta,
-    sends: tuple[datetime, datetime] | None, effects: tuple[Effect, ...],
+    effects: tuple[Effect, ...],
 ) -> Verdict:  # fmt: skip
     """What the candidate comes to: surely, at least, at most (rule 5)."""
     low = high = c.number
@@ -148,7 +148,7 @@ def try_candidate(
     for effect in effects:
         name, units, stamp = effect
         fresh = at - read_lag < stamp <= reach + GRAIN
-        sent = sends is not None and sends[0] < stamp <= sends[1]
+        sent = c.sends is not None and c.sends[0] < stamp <= c.sends[1]
         blurred = c.blur is not None and c.blur[0] < stamp <= c.blur[1] and name not in c.extra
         inside = contains(c, effect)
         if not inside:
@@ -217,7 +217,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     if kept is not None and look.complete_to is not None and look.complete_to >= kept.reach:
         verdict = best([
             try_candidate(c, i if kept.candidates[0].flight is None else i + 1, kept.seen, kept.at, kept.reach, look.read_lag,
-                          kept.sends, effects)
+                          effects)
             for i, c in enumerate(kept.candidates)
         ])  # fmt: skip
         moved = base is not None and base.observed_at >= kept.at
@@ -233,15 +233,20 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         kept = None
 
     # candidates (rule 7)
+    # once all pushes would show, had they landed, a candidate that is read was the last to be written
+    settled = sends is not None and look.at > sends[1]
     options: list[tuple[int, Candidate]] = []
     if base is not None:
-        options.append((0, Candidate("", base.number, base.as_of, base.extra, base.blur, base.sent_at, None)))
+        options.append(
+            (0, Candidate("", base.number, base.as_of, base.extra, base.blur, base.sent_at, None, None if settled else sends))
+        )
     for rank, f in enumerate(flights, 1):
-        options.append((rank, Candidate(f.name, f.target, f.sent_at, frozenset(), None, f.sent_at, f)))
+        doubt = (f.sent_at, f.sent_at + vis) if settled else sends
+        options.append((rank, Candidate(f.name, f.target, f.sent_at, frozenset(), None, f.sent_at, f, doubt)))
     first = not options
     if first:
         options.append((0, Candidate("", look.seen, look.at, frozenset(), None, None, None)))
-    verdicts = [try_candidate(c, r, look.seen, look.at, look.at, look.read_lag, sends, effects) for r, c in options]
+    verdicts = [try_candidate(c, r, look.seen, look.at, look.at, look.read_lag, effects) for r, c in options]
     v = best(verdicts)
     compared = all(look.began_at >= f.send_ended_at for f in flights) and (base is None or look.at >= base.observed_at)
     judged_now = complete and compared and (streak.at is None or look.at > streak.at)
@@ -402,7 +407,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     older = flying and v.rank < len(flights)
     if kept is None and waiting and (v.u != 0 or standing != offer or older):
         stand, held = (options[:1], verdicts[0]) if end == "unmoved" else (options, v)
-        kept = Kept(look.at, look.at, look.seen, held.u, standing - offer, since, tuple(c for _, c in stand), sends)
+        kept = Kept(look.at, look.at, look.seen, held.u, standing - offer, since, tuple(c for _, c in stand))
 
     if first:
         state = "first_look"

@@ -236,6 +236,26 @@ def test_a_number_back_where_it_was_before_our_push_is_raised_at_the_third_look_
     assert (point["confirmed"], point["unexplained"], point["target"], point["gap_looks"]) == (1, 1, 3, 3)
 
 
+@pytest.mark.parametrize(("minute", "unexplained"), [(10, 0), (125, 1)], ids=["while it may show", "once it would show"])
+def test_a_sale_after_a_push_that_did_not_land_is_in_the_number_once_the_push_would_show(minute: float, unexplained: int) -> None:
+    """5 with a sale would be 4: until the lag is past it may not be applied yet; later the 5 holds a unit nobody knows of."""
+    story = Story(visibility_lag_s=900).agreed(5)
+    story.look(5, offer=8, minute=1, complete=1)
+    story.send(2).order(-1, minute=5)
+    assert story.look(5, offer=7, minute=minute)["unexplained"] == unexplained
+
+
+def test_of_two_pushes_the_one_that_is_read_is_held_against_the_sales_of_its_own_lag_once_both_would_show() -> None:
+    """The older one landed, the newer did not: a sale within the lag of the newer, and not of the older, is in the number."""
+    story = Story(visibility_lag_s=600).agreed(9)
+    story.look(9, offer=7, minute=1, complete=1)
+    story.send(2, "c1")
+    story.look(9, offer=3, minute=3, complete=3)
+    story.send(11, "c2").order(-1, minute=15)
+    assert story.look(7, offer=2, minute=20)["unexplained"] == 0
+    assert story.look(7, offer=2, minute=60)["unexplained"] == 1
+
+
 def test_a_read_begun_before_the_last_send_ended_is_not_compared() -> None:
     story = Story().agreed(5)
     story.look(5, offer=8, minute=5, complete=5)
