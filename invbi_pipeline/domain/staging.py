@@ -1,4 +1,4 @@
-"""Staging, row by row: what the models of `dbt_like_sql/staging` make of all reads, made of the reads before and one more.
+"""Staging, row by row: what the models of `dbt_like_sql/staging` make of all reads, made of the reads before and a few more.
 
 A batch rebuilds every staged row from every read; the event process has no time for that. Both must come to the same rows: the
 platform's own clock orders the reads (a later one wins, of two at the same time the one that landed last), the newest change of
@@ -6,13 +6,14 @@ an order line wins however late its read came in, a listing that one read gave w
 that the newest full sweep of stock does not list is unknown, never 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Final, NamedTuple, Protocol
 
 import polars as pl
 
-from invbi_pipeline.domain.frames import UTC, Schema
+from invbi_pipeline.domain.frames import UTC, Schema, empty
 from invbi_pipeline.domain.truth import STAGED
 from invbi_pipeline.domain.words import Dataset, Quantity
 
@@ -98,7 +99,7 @@ def read_of(batch: Landed) -> Read:
 
 
 class Restaged(NamedTuple):
-    """The staged rows after a read, and by frame the rows that are new or other than before (`decision.GIVEN`).
+    """The staged rows after some reads, and by frame the rows that are new or other than before (`decision.GIVEN`).
 
     A number that was read again is such a row even where it stands as it stood: the look itself is news. What a sweep says by
     not listing a point, that its number still stands at the time of the sweep, is in `said` alone.
@@ -109,25 +110,39 @@ class Restaged(NamedTuple):
     changes: dict[str, pl.DataFrame]
 
 
-def restage(said: Mapping[str, pl.DataFrame], sweeps: pl.DataFrame, places: pl.DataFrame, read: Read) -> Restaged:
-    """Stage one read that landed after all those that `said` (SAID by frame) and `sweeps` (SWEEPS) were made of.
+def restage(said: Mapping[str, pl.DataFrame], sweeps: pl.DataFrame, places: pl.DataFrame, reads: Sequence[Read]) -> Restaged:
+    """Stage reads, in the order they landed in, after all those that `said` (SAID by frame) and `sweeps` (SWEEPS) were made of.
 
-    `places` says which location each location key is: system, location_key, location.
+    `places` says which location each location key is: system, location_key, location. Putting a row in its place costs as much
+    as there are staged rows, so that the reads are put together first. A sweep of stock speaks of what it does not list, too:
+    it is staged by itself. Raises `ValueError` where it is not.
     """
+    if len(reads) > 1 and any(read.sweeps_stock for read in reads):
+        raise ValueError("a sweep of stock is staged by itself")
     after, changes = dict(said), dict[str, pl.DataFrame]()
-    if read.sweeps_stock:
-        sweeps = _swept(sweeps, read)
-    for name, wall in ROWS_OF.items():
-        rows = read.rows.get(wall)
-        if rows is not None and rows.height:
-            fresh = _placed(rows, places).with_columns(pl.lit(read.platform_time).cast(UTC).alias(TOLD_AT))
-            made = _observed(fresh, sweeps, read) if name == "observations" else _last(fresh, name)
-            after[name], changes[name] = _put(after[name], made, name)
-    if read.sweeps_stock:
-        after["observations"], gone = _stands(after["observations"], sweeps, read)
-        known = changes.get("observations", gone.clear())
-        changes["observations"] = pl.concat([known.join(gone, on=["system", "listing_key", "location"], how="anti"), gone])
+    for read in reads:
+        if read.sweeps_stock:
+            sweeps = _swept(sweeps, read)
+    for name in ROWS_OF:
+        made = [rows for read in reads if (rows := _made(name, read, sweeps, places)).height]
+        if made:
+            together = reduce(lambda before, rows: _put(before, rows, name)[0], made)
+            after[name], changes[name] = _put(after[name], together, name)
+    for read in reads:
+        if read.sweeps_stock:
+            after["observations"], gone = _stands(after["observations"], sweeps, read)
+            known = changes.get("observations", gone.clear())
+            changes["observations"] = pl.concat([known.join(gone, on=["system", "listing_key", "location"], how="anti"), gone])
     return Restaged(after, sweeps, {name: rows for name, rows in changes.items() if rows.height})
+
+
+def _made(name: str, read: Read, sweeps: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of one read as SAID has them."""
+    rows = read.rows.get(ROWS_OF[name])
+    if rows is None or rows.is_empty():
+        return empty(SAID[name])
+    fresh = _placed(rows, places).with_columns(pl.lit(read.platform_time).cast(UTC).alias(TOLD_AT))
+    return _observed(fresh, sweeps, read) if name == "observations" else _last(fresh, name)
 
 
 def _placed(rows: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,8 @@ from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.corrections.correct import plan_some
 from invbi_pipeline.flows.decision.plan_inputs import guarded
 from invbi_pipeline.live.worker.memory import Memory, Outcome
-from invbi_pipeline.live.worker.reading import Read, merged_changes
+from invbi_pipeline.live.worker.reading import Read, Sweep, merged_changes
+from invbi_pipeline.store.landing import Batch
 
 __all__ = ["Decider", "Decision"]
 
@@ -45,7 +46,7 @@ class Decider:
 
         Raises `TerminalError` when a gap is not unexplained - pending: nothing is planned then.
         """
-        changes = merged_changes([memory.left(), *(change for read in reads for change in self._changes(memory, read))], KEYS)
+        changes = merged_changes([memory.left(), *self._taken_in(memory, reads)], KEYS)
         if not changes:
             return Decision()
         run_id = self._ctx.new_id()
@@ -57,17 +58,28 @@ class Decider:
         approved = self._planned(memory, outcome, wanted)
         return Decision(changes, outcome, frozenset(approved))
 
-    def _changes(self, memory: Memory, read: Read) -> list[dict[str, pl.DataFrame]]:
+    def _taken_in(self, memory: Memory, reads: Sequence[Read]) -> list[dict[str, pl.DataFrame]]:
+        """Take in reads in their order, those of one system together as far as no sweep of it lies between; return the news."""
+        found: list[dict[str, pl.DataFrame]] = []
+        together: dict[str, list[Batch]] = {}
+        for read in reads:
+            if read.sweep is None:
+                for batch in read.batches:
+                    together.setdefault(batch.system, []).append(batch)
+            else:
+                system = read.sweep.system
+                found.append(memory.took(system, together.pop(system, ())))
+                found += self._swept(memory, read.batches, read.sweep)
+        return found + [memory.took(system, batches) for system, batches in together.items()]
+
+    def _swept(self, memory: Memory, batches: Sequence[Batch], sweep: Sweep) -> list[dict[str, pl.DataFrame]]:
         found = []
-        for batch in read.batches:
-            news = memory.took(batch, landed=read.sweep is not None)
-            if read.sweep is not None and batch.platform_time is not None:
-                read.sweep.count(news, memory.points, batch.platform_time)
+        for batch in batches:
+            news = memory.took(sweep.system, [batch], landed=True)
+            if batch.platform_time is not None:
+                sweep.count(news, memory.points, batch.platform_time)
             found.append(news)
-        if read.sweep is not None:
-            again = memory.swept(read.sweep.feeds, read.sweep.system)
-            found.insert(0, again)  # what the sweep itself read says more
-        return [{name: rows for name, rows in one.items() if rows.height} for one in found]
+        return [memory.swept(sweep.feeds, sweep.system), *found]  # what the sweep itself read says more
 
     def _planned(self, memory: Memory, outcome: Outcome, wanted: pl.DataFrame) -> list[str]:
         """Let the guards judge what is wanted and store it; return the systems of what is approved."""

@@ -141,16 +141,16 @@ class Memory:
         """Return the points at which these listings were ever observed, with the newest word: `staging.SAID`."""
         return self._of(system)["observations"].filter(pl.col("listing_key").is_in(list(listing_keys)))
 
-    def took(self, batch: Batch, *, landed: bool = False) -> dict[str, pl.DataFrame]:
-        """Stage a read that follows all others; return the rows that are news (`decision.GIVEN`).
+    def took(self, system: str, batches: Sequence[Batch], *, landed: bool = False) -> dict[str, pl.DataFrame]:
+        """Stage reads of one system that follow all others; return the rows that are news (`decision.GIVEN`).
 
-        Unless it has `landed` already, it waits to be written.
+        A sweep of stock comes by itself. Unless they have `landed` already, they wait to be written.
         """
-        before = self._of(batch.system)
-        now = staging.restage(before, self._sweeps, self._places, staging.read_of(batch))
-        self._said[batch.system], self._sweeps = now.said, now.sweeps
+        before = self._of(system)
+        now = staging.restage(before, self._sweeps, self._places, [staging.read_of(batch) for batch in batches])
+        self._said[system], self._sweeps = now.said, now.sweeps
         if not landed:
-            self.unwritten.batches.append(batch)
+            self.unwritten.batches += batches
         changes = dict(now.changes)
         if "observations" in changes:
             changes["observations"] = self._news(changes["observations"], before["observations"])

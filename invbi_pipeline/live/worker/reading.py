@@ -128,7 +128,7 @@ def merged_changes(changes: Sequence[Mapping[str, pl.DataFrame]], keys: Mapping[
     """Return the changes of several reads as one: of a row that several name, the last says what it is."""
     merged: dict[str, pl.DataFrame] = {}
     for one in changes:
-        for name, rows in one.items():
+        for name, rows in ((name, rows) for name, rows in one.items() if rows.height):
             before = merged.get(name)
             kept = [] if before is None else [before.join(rows, on=list(keys[name]), how="anti", nulls_equal=True)]
             merged[name] = pl.concat([*kept, rows])

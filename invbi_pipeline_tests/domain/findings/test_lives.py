@@ -298,7 +298,7 @@ def _anything() -> st.SearchStrategy[FindingInputs]:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(_anything(), min_size=1, max_size=4))
 def test_told_twice_is_told_once(story: list[FindingInputs]) -> None:
     known = NOTHING
@@ -310,7 +310,7 @@ def test_told_twice_is_told_once(story: list[FindingInputs]) -> None:
         known = once
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(_anything(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_changes_nothing(inputs: FindingInputs, dice: Any) -> None:
     mixed = FindingInputs(*(frame.sample(fraction=1, shuffle=True, seed=dice.randrange(1000)) for frame in inputs))

@@ -1,6 +1,7 @@
 """Staging row by row (`domain.staging`) comes to what the SQL models make of the same reads."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,27 @@ def frame(wall: str, drawn: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{"system": "a", **row, "row_number": n} for n, row in enumerate(drawn, 1)], schema=schema)
 
 
-def one_by_one(batches: list[Batch]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+def told(groups: Sequence[Sequence[Batch]]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     said = {name: empty(schema) for name, schema in staging.SAID.items()}
     sweeps = empty(staging.SWEEPS)
-    for batch in batches:
-        said, sweeps, _ = staging.restage(said, sweeps, PLACES, staging.read_of(batch))
+    for group in groups:
+        said, sweeps, _ = staging.restage(said, sweeps, PLACES, [staging.read_of(batch) for batch in group])
     return said, sweeps
+
+
+def one_by_one(batches: list[Batch]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    return told([[batch] for batch in batches])
+
+
+def together(batches: list[Batch]) -> list[list[Batch]]:
+    """Put what comes one after the other into one group; a sweep of stock is one by itself."""
+    groups: list[list[Batch]] = [[]]
+    for batch in batches:
+        alone = staging.read_of(batch).sweeps_stock
+        if alone or (groups[-1] and staging.read_of(groups[-1][-1]).sweeps_stock):
+            groups.append([])
+        groups[-1].append(batch)
+    return groups
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +106,26 @@ def test_rows_staged_read_by_read_are_those_of_the_models(folder: Path, batches:
         run_models(warehouse, ["staging"])
         with warehouse.open() as db:
             whole, swept = staged(db), stock_sweeps(db)
-    said, sweeps = one_by_one(batches)
-    assert_frame_equal(sweeps, swept, check_row_order=False)
+    for said, sweeps in (one_by_one(batches), told(together(batches))):
+        assert_frame_equal(sweeps, swept, check_row_order=False)
+        for name, rows in said.items():
+            assert_frame_equal(rows, whole[name], check_row_order=False, check_column_order=False)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(batches=reads())
+def test_reads_staged_together_come_to_what_they_come_to_one_by_one(batches: list[Batch]) -> None:
+    one, sweeps = one_by_one(batches)
+    said, swept = told(together(batches))
+    assert_frame_equal(sweeps, swept)
     for name, rows in said.items():
-        assert_frame_equal(rows, whole[name], check_row_order=False, check_column_order=False)
+        assert_frame_equal(rows, one[name], check_row_order=False)
+
+
+def test_a_sweep_of_stock_is_not_staged_with_other_reads() -> None:
+    sweep = Batch("b0", "r", "a", "stock", SWEEP, DAY, DAY, DAY)
+    with pytest.raises(ValueError, match="by itself"):
+        told([[sweep, sweep]])
 
 
 def test_only_rows_that_are_other_than_before_are_changes() -> None:
@@ -102,7 +134,7 @@ def test_only_rows_that_are_other_than_before_are_changes() -> None:
     said, sweeps = one_by_one([first])
     more = frame("listings", [row, {**row, "listing_key": "k2"}])
     later = Batch("b1", "r", "a", "listings", SWEEP, DAY, DAY, DAY + timedelta(minutes=1), rows={"listings": more})
-    changes = staging.restage(said, sweeps, PLACES, staging.read_of(later)).changes
+    changes = staging.restage(said, sweeps, PLACES, [staging.read_of(later)]).changes
     assert changes["listings"]["listing_key"].to_list() == ["k2"]
 
 
@@ -119,11 +151,11 @@ def test_what_a_full_sweep_of_the_same_second_does_not_list_is_unknown_where_the
 
 
 def test_an_order_line_that_was_changed_later_stands_however_late_an_older_word_of_it_is_read() -> None:
-    def told(minute: int, updated: int, quantity: int) -> Batch:
+    def line_told(minute: int, updated: int, quantity: int) -> Batch:
         at = DAY + timedelta(minutes=minute)
         line = {"order_id": "o1", "line_id": "1", "quantity": quantity, "updated_at": DAY + timedelta(minutes=updated)}
         return Batch(f"b{minute}", "r", "a", "orders", POINTS, at, at, at, rows={"order_lines": frame("order_lines", [line])})
 
-    for batches in ([told(1, 1, 5), told(2, 0, 7)], [told(2, 0, 7), told(1, 1, 5)]):
+    for batches in ([line_told(1, 1, 5), line_told(2, 0, 7)], [line_told(2, 0, 7), line_told(1, 1, 5)]):
         said, _ = one_by_one(batches)
         assert said["order_lines"]["quantity"].to_list() == [5]
