@@ -117,22 +117,21 @@ def restage(said: Mapping[str, pl.DataFrame], sweeps: pl.DataFrame, places: pl.D
     as there are staged rows, so that the reads are put together first. A sweep of stock speaks of what it does not list, too:
     it is staged by itself. Raises `ValueError` where it is not.
     """
-    if len(reads) > 1 and any(read.sweeps_stock for read in reads):
+    sweep = next((read for read in reads if read.sweeps_stock), None)
+    if sweep is not None and len(reads) > 1:
         raise ValueError("a sweep of stock is staged by itself")
     after, changes = dict(said), dict[str, pl.DataFrame]()
-    for read in reads:
-        if read.sweeps_stock:
-            sweeps = _swept(sweeps, read)
+    if sweep is not None:
+        sweeps = _swept(sweeps, sweep)
     for name in ROWS_OF:
         made = [rows for read in reads if (rows := _made(name, read, sweeps, places)).height]
         if made:
             together = reduce(lambda before, rows: _put(before, rows, name)[0], made)
             after[name], changes[name] = _put(after[name], together, name)
-    for read in reads:
-        if read.sweeps_stock:
-            after["observations"], gone = _stands(after["observations"], sweeps, read)
-            known = changes.get("observations", gone.clear())
-            changes["observations"] = pl.concat([known.join(gone, on=["system", "listing_key", "location"], how="anti"), gone])
+    if sweep is not None:
+        after["observations"], gone = _stands(after["observations"], sweeps, sweep)
+        known = changes.get("observations", gone.clear())
+        changes["observations"] = pl.concat([known.join(gone, on=["system", "listing_key", "location"], how="anti"), gone])
     return Restaged(after, sweeps, {name: rows for name, rows in changes.items() if rows.height})
 
 

@@ -154,7 +154,7 @@ class Memory:
         changes = dict(now.changes)
         if "observations" in changes:
             changes["observations"] = self._news(changes["observations"], before["observations"])
-        return {name: rows for name, rows in changes.items() if rows.height}
+        return changes
 
     def swept(self, feeds: pl.DataFrame, system: str) -> dict[str, pl.DataFrame]:
         """Take in how far all feeds reach (FEEDS) after a sweep of a system; return the looks that may be judged by it."""
