@@ -8,7 +8,7 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test slow lint ui shots bench lock clean
+.PHONY: help demo test slow fuzz lint ui shots bench lock clean
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
 
@@ -27,6 +27,9 @@ test: $(STAMP) lint  ## lint, types and every test but the slow ones
 
 slow: $(STAMP)  ## the tests marked slow
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow $(ARGS)
+
+fuzz: $(STAMP)  ## the properties alone, on examples drawn anew
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "hypothesis and not slow" $(ARGS)
 
 lint: $(STAMP)  ## ruff and strict mypy
 	$(BIN)/ruff check .

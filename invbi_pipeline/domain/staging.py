@@ -192,10 +192,15 @@ def _updated(column: str) -> pl.Expr:
 
 
 def _observed(fresh: pl.DataFrame, sweeps: pl.DataFrame, read: Read) -> pl.DataFrame:
-    """The rows of a read of stock as OBSERVATIONS: one for each number that it gave of a point."""
-    each = [*_KEYS["observations"], "state", "quantity"]
-    once = fresh.sort("row_number", maintain_order=True).unique(each, keep="last", maintain_order=True)
+    """The rows of a read of stock as OBSERVATIONS: one for each number that it gave of a point.
+
+    What a newer full sweep did not list is one unknown point, however many numbers the older read gave of it.
+    """
     mine = sweeps.filter(pl.col("system") == read.system).head(1)
+    full_at = mine["full_at"][0] if mine.height else None
+    absent = full_at is not None and read.platform_time < full_at
+    each = [*_KEYS["observations"], *([] if absent else ["state", "quantity"])]
+    once = fresh.sort("row_number", maintain_order=True).unique(each, keep="last", maintain_order=True)
     times = {"observed_at": read.platform_time, "read_began_at": read.began_at, "read_ended_at": read.ended_at}
     if mine.height and mine["observed_at"][0] > read.platform_time:
         times = {name: mine[name][0] for name in _READ_TIMES}
@@ -204,13 +209,7 @@ def _observed(fresh: pl.DataFrame, sweeps: pl.DataFrame, read: Read) -> pl.DataF
         batch_id=pl.lit(read.batch_id),
         quantity=pl.when(pl.col("state") == Quantity.KNOWN).then("quantity"),
     )
-    full_at = mine["full_at"][0] if mine.height else None
-    return _unknown(typed, _before(full_at)).select(SAID["observations"].keys())
-
-
-def _before(full_at: datetime | None) -> pl.Expr:
-    """Say whether a row was said before the newest full sweep."""
-    return (pl.col(TOLD_AT) < pl.lit(full_at).cast(UTC)).fill_null(value=False)
+    return (_unknown(typed, pl.lit(value=True)) if absent else typed).select(SAID["observations"].keys())
 
 
 def _unknown(rows: pl.DataFrame, absent: pl.Expr) -> pl.DataFrame:
@@ -246,7 +245,7 @@ def _stands(observations: pl.DataFrame, sweeps: pl.DataFrame, read: Read) -> tup
     moved = theirs.with_columns(
         pl.when(earlier).then(pl.lit(mine[name][0]).cast(UTC)).otherwise(name).alias(name) for name in _READ_TIMES
     )
-    absent = _before(mine["full_at"][0])
+    absent = (pl.col(TOLD_AT) < pl.lit(mine["full_at"][0]).cast(UTC)).fill_null(value=False)
     if read.full and mine["full_at"][0] == read.platform_time:  # of two reads at the same time the one that landed last counts
         absent |= (pl.col(TOLD_AT) == pl.lit(read.platform_time).cast(UTC)) & (pl.col("batch_id") != read.batch_id)
     lost = _unknown(moved.filter(absent), pl.lit(value=True)).unique(

@@ -150,6 +150,16 @@ def test_what_a_full_sweep_of_the_same_second_does_not_list_is_unknown_where_the
     assert states(swept, named) == ["known", "known"]
 
 
+def test_a_point_that_an_older_read_gave_twice_and_a_newer_full_sweep_did_not_list_is_one_unknown_point() -> None:
+    rows = frame("stock", [{"listing_key": "k1", "location_key": "", "state": "known", "quantity": n} for n in (1, 2)])
+    swept = Batch("b0", "r", "a", "stock", SWEEP, DAY, DAY, DAY + timedelta(minutes=1), full=True)
+    for asked_for in (POINTS, SWEEP):
+        late = Batch("b1", "r", "a", "stock", asked_for, DAY, DAY, DAY, rows={"stock": rows})
+        for batches in ([swept, late], [late, swept]):
+            observed = one_by_one(batches)[0]["observations"]
+            assert observed.select("listing_key", "state", "quantity").rows() == [("k1", "unknown", None)]
+
+
 def test_an_order_line_that_was_changed_later_stands_however_late_an_older_word_of_it_is_read() -> None:
     def line_told(minute: int, updated: int, quantity: int) -> Batch:
         at = DAY + timedelta(minutes=minute)
