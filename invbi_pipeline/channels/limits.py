@@ -3,11 +3,17 @@
 What is spent stands in a `shared.Ledger`: in memory, or in the state store, where several processes keep one budget. A published
 rate is kept with a small margin, and one unit of a burst is spared, since what leaves us evenly may arrive in lumps; a limit that
 nobody publishes is searched for.
+
+A platform's pages and our urgent corrections share one budget. Whoever reads a whole feed is patient: it goes after all others
+that wait, and leaves a part of the burst to those who come next. Its pace is that of the platform all the same.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from pyrate_limiter import AbstractClock, Rate, RateItem, StateBucket, StateStore, TokenBucket
@@ -18,7 +24,7 @@ from invbi_pipeline.channels.protocol import Clock, Limit
 from invbi_pipeline.channels.shared import Ledger, Memory, Spent
 from invbi_pipeline.errors import Throttled
 
-__all__ = ["MARGIN", "Budget", "Budgets"]
+__all__ = ["MARGIN", "Budget", "Budgets", "patiently"]
 
 _T = TypeVar("_T")
 
@@ -27,6 +33,19 @@ _SPARED: Final = 1  # unit of a burst
 _UNITS: Final = 1000  # rates are stated as so many units in whole milliseconds: exact from points a second to calls an hour
 _TRIES: Final = 1_000
 _SWAPS: Final = 1_000  # most attempts to change a ledger that other processes change meanwhile
+_LONG: Final = timedelta(seconds=30)  # who was patient for so long waits as others do: a feed must come in on the busiest day too
+
+_patient: ContextVar[bool] = ContextVar("patient", default=False)
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Let what is asked for in here wait for all others of its budget."""
+    before = _patient.set(True)
+    try:
+        yield
+    finally:
+        _patient.reset(before)
 
 
 class _Milliseconds(AbstractClock):
@@ -93,11 +112,13 @@ class Budget:
         self.published: Final = limit.published
         self._clock = clock
         self._start, self._rate, self._burst = limit.rate, limit.rate, limit.burst
+        self._kept_back = limit.kept_back
         ledger = ledger or Memory()
         self._at_once = isinstance(ledger, Memory)  # any other is in a store, which somebody may hold for seconds
         self._store = _InLedger(limit.operation, ledger)
         self._bucket = StateBucket([self._as_rate()], TokenBucket(), self._store, clock=_Milliseconds(clock))
         self._turn = asyncio.Lock()  # first come, first served
+        self._behind = asyncio.Lock()  # so are the patient, among themselves
         self._asking = asyncio.Lock()  # one thread at a time
 
     @property
@@ -127,6 +148,27 @@ class Budget:
         A cost above the burst takes the whole burst. Raises `Throttled` when the clock does not move.
         """
         weight = max(1, min(math.ceil(cost), self._usable))
+        if not _patient.get():
+            return await self._next(weight)
+        began = self._clock.now()
+        async with self._behind:
+            await self._last(weight)
+        return (self._clock.now() - began).total_seconds()
+
+    async def _last(self, weight: int) -> None:
+        """Take so many units after all others, and as far as the rest is not kept back for them; not so after long patience."""
+        until = self._clock.now() + _LONG
+        for _ in range(_TRIES):
+            async with self._turn:
+                seconds = await self.off_loop(lambda: self._lacking(weight) or self._taken(weight))
+            if not seconds:
+                return
+            if self._clock.now() >= until:
+                break
+            await self._clock.sleep(seconds)
+        await self._next(weight)
+
+    async def _next(self, weight: int) -> float:
         waited = 0.0
         async with self._turn:
             for _ in range(_TRIES):
@@ -143,6 +185,11 @@ class Budget:
             return ask()
         async with self._asking:
             return await asyncio.to_thread(ask)
+
+    def _lacking(self, weight: int) -> float:
+        """Return the seconds until so many units can be taken and what is kept back is left."""
+        lacks = min(weight + self._burst * self._kept_back, self._usable) - self.available
+        return max(0.001, lacks / self.rate) if self._kept_back and lacks > 0 else 0.0
 
     def _taken(self, weight: int) -> float:
         """Take so many units and return 0; where they are not there, the seconds until they are."""

@@ -45,7 +45,8 @@ class Clock(Protocol):
 class Limit:
     """A rate limit of one operation: a bucket of `burst` requests (or points) that refills at `rate` per second.
 
-    Where the platform publishes none, `rate` is where the search for it begins (`channels.pace`).
+    Where the platform publishes none, `rate` is where the search for it begins (`channels.pace`). `kept_back` is the share of
+    the burst that reads of whole feeds leave to what cannot wait (`channels.limits.patiently`).
     """
 
     operation: str
@@ -53,6 +54,7 @@ class Limit:
     burst: float
     source: str
     published: bool = True
+    kept_back: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

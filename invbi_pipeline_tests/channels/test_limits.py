@@ -1,17 +1,18 @@
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from invbi_pipeline.channels.limits import MARGIN, Budget
+from invbi_pipeline.channels.limits import MARGIN, Budget, patiently
 from invbi_pipeline.channels.protocol import Limit
 from invbi_pipeline.errors import Throttled
 from invbi_pipeline_tests.sandbox.serving import HandClock
 
 
-def budget(clock: HandClock, rate: float = 100, burst: float = 1000) -> Budget:
-    return Budget(Limit("graphql", rate, burst, "made up"), clock)
+def budget(clock: HandClock, rate: float = 100, burst: float = 1000, kept_back: float = 0.0) -> Budget:
+    return Budget(Limit("graphql", rate, burst, "made up", kept_back=kept_back), clock)
 
 
 def test_a_full_bucket_is_spent_at_once_and_then_refills_at_its_rate() -> None:
@@ -64,3 +65,59 @@ def test_a_clock_that_stands_still_is_an_error_and_not_an_endless_wait() -> None
     asyncio.run(stuck.spend())
     with pytest.raises(Throttled):
         asyncio.run(stuck.spend())
+
+
+class SharedClock(HandClock):
+    """A clock that moves only when all who wait have had their say."""
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        self.at = max(self.at, until)
+
+
+async def taken(points: Budget, cost: float, name: str, order: list[str], *, patient: bool = False) -> None:
+    with patiently() if patient else nullcontext():
+        await points.spend(cost)
+    order.append(name)
+
+
+def test_who_is_patient_leaves_a_part_of_the_burst_to_who_cannot_wait() -> None:
+    async def pages_and_a_push() -> list[float]:
+        points = budget(clock := HandClock(), kept_back=0.25)
+        with patiently():
+            first, second = await points.spend(700), await points.spend(100)
+        assert points.available == pytest.approx(250, abs=5)
+        began = clock.now()
+        urgent = await points.spend(240)
+        assert clock.now() == began
+        return [first, second, urgent]
+
+    assert asyncio.run(pages_and_a_push()) == [0, pytest.approx(0.5 / MARGIN, abs=0.05), 0]
+
+
+def test_who_cannot_wait_goes_before_who_is_patient() -> None:
+    async def at_once() -> list[str]:
+        points, order = budget(SharedClock(), burst=100), list[str]()
+        await points.spend(99)
+        pages = [taken(points, 60, f"page {n}", order, patient=True) for n in (1, 2)]
+        await asyncio.gather(*pages, *(taken(points, 60, f"push {n}", order) for n in (1, 2)))
+        return order
+
+    assert asyncio.run(at_once()) == ["push 1", "push 2", "page 1", "page 2"]
+
+
+def test_patience_ends_so_that_a_feed_comes_in_however_much_is_pushed() -> None:
+    async def flooded() -> list[str]:
+        points, order = budget(SharedClock(), burst=100), list[str]()
+        await points.spend(99)
+
+        async def lane() -> None:
+            for n in range(40):
+                await taken(points, 99, f"push {n}", order)
+
+        await asyncio.gather(taken(points, 99, "page", order, patient=True), lane(), lane())
+        return order
+
+    assert 20 < asyncio.run(flooded()).index("page") < 60

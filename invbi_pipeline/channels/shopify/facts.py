@@ -57,7 +57,7 @@ FACTS: Final = Facts(
     bulk_above=1000,  # beyond it pages of stock cost minutes of the point budget, a bulk operation none of it
     limits=(
         # Standard plan; every answer says what really holds (extensions.cost.throttleStatus), and that is believed
-        Limit("graphql", rate=100.0, burst=2000.0, source="https://shopify.dev/docs/api/usage/limits"),
+        Limit("graphql", rate=100.0, burst=2000.0, source="https://shopify.dev/docs/api/usage/limits", kept_back=0.25),
     ),
     overlap=timedelta(minutes=15),  # the search index behind `updated_at` is eventually consistent; nobody publishes a bound
     order_lag=timedelta(seconds=60),  # not published: a careful floor; the measured lag replaces it

@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from invbi_pipeline.channels.limits import patiently
 from invbi_pipeline.channels.protocol import Forgetful, Reading
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset, FeedVerdict
@@ -154,7 +155,7 @@ async def _read(
             for n, dataset in enumerate(datasets):
                 now = ctx.clock.now()
                 cursor = cursors.get((name, str(dataset)), Cursor())
-                with asking(name):
+                with asking(name), patiently():
                     reading = await channel.read(dataset, _since(cursor, dataset, now))
                     if dataset is Dataset.LISTINGS and isinstance(channel, Forgetful):
                         reading = await with_deleted(known, name, channel, reading)

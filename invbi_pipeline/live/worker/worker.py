@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from invbi_pipeline.domain.words import CorrectionState, Dataset
@@ -39,6 +40,7 @@ _ASIDE_S: Final = 0.2  # how often it is asked whether a batch run has ended
 _AWAY_S: Final = 2.0  # until a store that does not answer is asked again
 _NEARLY_S: Final = 5.0  # a budget that is full again within this has something to spare
 _PROOF_S: Final = 0.25  # that what proves a push waits for an event to be decided with
+_PROMPT: Final = timedelta(minutes=1)  # a feed of orders with no longer a floor shows most of them within seconds
 _ROUNDS: Final = 3  # of sending and proving in one `once`: a lowering, and a raise that waited for it
 
 
@@ -73,7 +75,7 @@ class Worker:
         self._desk = Desk(ctx)
         self._lanes = {name: Lane(name) for name in ctx.channels}
         self._reads: asyncio.Queue[Read] = asyncio.Queue(2 * len(self._lanes) + 1)
-        self._waiting = Waiting()
+        self._waiting = Waiting([name for name, one in ctx.channels.items() if one.facts.order_lag <= _PROMPT])
         self._sweeping = {name: asyncio.Lock() for name in ctx.channels}  # what is read of a system lands in that order
         self._hinted = asyncio.Event()
         self._arrived = asyncio.Event()  # a read waits to be decided
@@ -305,7 +307,8 @@ class Worker:
             await self._desk.digest(made)
         outcome = made.decision.outcome
         if outcome is not None:
-            self._waiting.note(waiting_for_orders(outcome.points, outcome.part.mine(outcome.part.decided.points.bases)))
+            bases = outcome.part.mine(outcome.part.decided.points.bases)
+            self._waiting.note(waiting_for_orders(outcome.points, bases), now)
         families = 0 if outcome is None else len(outcome.part.families)
         self._metrics.families.observe(families)
         self._metrics.working.observe(time.perf_counter() - began)

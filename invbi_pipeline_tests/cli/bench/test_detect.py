@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -152,6 +153,21 @@ def test_a_number_that_the_world_says_is_right_at_every_look_is_not_asked_for(la
     assert (one.planted, one.unripe) == (0, 1)
     wrong = score([typed], [], [], looks([], [], [], [], facts=(said,)), LAGS, CYCLE_S).labels[label]
     assert (wrong.planted, wrong.found) == (1, 0)
+
+
+def test_a_change_that_came_to_be_right_after_one_look_is_asked_for_only_where_our_correction_made_it_so() -> None:
+    typed = fact(units=1, implies=["oversell_risk"])
+    said = ({"code": "oversell_risk", "system": "web", "location": "", "listing_key": "L1", "sku": "TEE", "units": 1},)
+    ours = ({"system": "web", "listing_key": "L1", "location": "", "sku": "TEE"},)
+
+    def asked(*wrong: bool, sent: bool = False) -> int:
+        seen = [replace(look, facts=said if bad else ()) for look, bad in zip(looks([], [], [], []), wrong, strict=True)]
+        seen[1] = replace(seen[1], sent=ours if sent else ())
+        return score([typed], [], [], seen, LAGS, CYCLE_S).labels["drift"].planted
+
+    assert asked(False, True, False, False) == 0
+    assert asked(False, True, True, False) == 1
+    assert asked(False, True, False, False, sent=True) == 1
 
 
 def test_the_cause_is_asked_of_the_listing_itself_and_not_of_its_skus_other_one() -> None:

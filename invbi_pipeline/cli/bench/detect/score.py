@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 __all__ = ["Lags", "Look", "Score", "score"]
@@ -30,6 +31,7 @@ class Look:
     found: Sequence[Row]  # FINDINGS rows: those open after it, and those it raised and saw mended
     facts: Sequence[Row]  # the world's, before and after the run
     naive: Sequence[Row]  # system, listing_key, sku: the numbers that differ by more than the tolerance
+    sent: Sequence[Row] = ()  # system, listing_key, location, sku: the numbers that it corrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +159,26 @@ def _recall(made: Score, fact: Row, looks: Sequence[Look], patience: timedelta) 
 
 
 def _was_right(fact: Row, looks: Sequence[Look], ripe: datetime, due: datetime) -> bool:
-    """Say whether the world itself says, at each look, that a changed number is what it should be.
+    """Say whether the world itself says that a changed number is what it should be, before enough looks could tell of it.
 
     What may be sold can come to just that number before anybody looks: both sides made the same change (`converged`), of which
     nothing is to be told (design.md, section 2). Only of labels that make a number wrong at once, by what they imply; and where
     the label itself is a fact of the number, that fact is asked for: a 0 that a cancelled order raised is no stockout any more.
+    A change is told after two looks, or after one where our own correction took the second one away: it may come to be right
+    after the first.
     """
     then = [look for look in looks if ripe <= look.ended_at and look.at <= due]
-    told = (truth for look in then for truth in look.facts)
-    changed = fact["label"] in _SHOWN or (fact["label"] in _CHANGED and not _SHOWN.isdisjoint(fact["implies"]))
-    wanted = {fact["label"]} if fact["label"] in _SHOWN else _SHOWN
-    return changed and not any(
-        truth["code"] in wanted and truth["sku"] == fact["sku"] and _same_place(truth, fact) for truth in told
-    )
+    shown = fact["label"] in _SHOWN
+    wanted = {fact["label"]} if shown else _SHOWN
+
+    def wrong(look: Look) -> bool:
+        return any(t["code"] in wanted and t["sku"] == fact["sku"] and _same_place(t, fact) for t in look.facts)
+
+    if shown:
+        return not any(map(wrong, then))
+    twice = any(wrong(one) and wrong(next_) for one, next_ in pairwise(then))
+    wiped = any(wrong(look) and any(_about(row, fact) for row in look.sent) for look in then)
+    return fact["label"] in _CHANGED and not _SHOWN.isdisjoint(fact["implies"]) and not twice and not wiped
 
 
 def _ripe(fact: Row, first: datetime) -> datetime | None:

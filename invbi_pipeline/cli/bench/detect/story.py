@@ -135,8 +135,9 @@ async def _look(ctx: Context, sandbox: Sandbox) -> Look:
     with ctx.warehouse.open() as database:
         found = database.read("recon.findings")
         points = database.read("recon.points")
+        sent = database.read("recon.corrections").filter(pl.col("sent_at") >= began).select(_ROWS)
     comparable = pl.col("state").is_in([str(state) for state in COMPARABLE])
     naive = points.filter(comparable & ((pl.col("reported") - pl.col("offer")).abs() > TOLERANCE)).select(_ROWS)
     facts += await asyncio.to_thread(sandbox.get, "facts")
     said = found.filter((pl.col("state") != FindingState.RESOLVED) | (pl.col("last_seen") >= began))
-    return Look(began, ctx.clock.now(), said.to_dicts(), facts, naive.to_dicts())
+    return Look(began, ctx.clock.now(), said.to_dicts(), facts, naive.to_dicts(), sent.to_dicts())

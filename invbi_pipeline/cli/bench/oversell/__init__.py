@@ -34,7 +34,8 @@ _WORST: Final = "(b) polling every 30 minutes"
 _EVENTS: Final = Arm("(d) our events")
 _RISK: Final = Arm("(e) our events, risk buffer 5 %", 500)
 _MORE_RISKS: Final = tuple(Arm(f"risk {bp / 100:g} %", bp) for bp in (2000, 100, 10))  # only for the chart
-_CHARTED: Final = 5  # days of which the other risks are lived through too
+_SLOWER_S: Final = (5.0, 30.0)  # a micro-batch on a busy machine, and one that is far behind
+_CHARTED: Final = 5  # days of which the other risks, and slower micro-batches, are lived through too
 _BUFFERS: Final = (0, 10, 20, 40)  # of the poller, only for the chart
 _BELOW: Final = 0.999
 _LOST: Final = 0.01
@@ -80,15 +81,21 @@ def _lived(seed: int, charted: bool) -> _Told:
     lived = _kept(day, (_EVENTS, _RISK), days)
     for arms in (_MORE_RISKS[:2], _MORE_RISKS[2:]) if charted else ():  # few at a time: they share an account's rate limits
         _kept(day, arms, days)
+    for seconds in _SLOWER_S if charted else ():
+        _kept(day, (_slower(seconds),), days, seconds)
     units = {n: item.units for n, item in enumerate(day.items)}
     did = {"deliveries": lived.deliveries, "lost": lived.lost, "late": lived.late, "batches": lived.batches}
     return _Told(days, lived.why(_RISK.name, units), did | {"sweeps": lived.sweeps})
 
 
-def _kept(day: FlashDay, arms: Sequence[Arm], days: dict[str, Day]) -> Lived:
+def _slower(seconds: float) -> Arm:
+    return Arm(f"(e) with micro-batches of {seconds:g} s", _RISK.risk_bp)
+
+
+def _kept(day: FlashDay, arms: Sequence[Arm], days: dict[str, Day], thinks_s: float = BATCH_S) -> Lived:
     """Live through a day with these arms; add what it came to under each of them to `days`."""
     with tempfile.TemporaryDirectory(prefix="invbi-bench-") as folder:
-        lived = live_day(day, arms, Path(folder))
+        lived = live_day(day, arms, Path(folder), thinks_s)
     days |= {arm.name: judge(day, [one.want for one in lived.sold[arm.name]]) for arm in arms}
     return lived
 
@@ -123,6 +130,8 @@ def _result(totals: Mapping[str, Total], told: Sequence[_Told], seeds: str, seco
         "micro-batches, sweeps": f"{did['batches']}, {did['sweeps']}",
         "the frontier of buffer risk against lost sales": str(chart.name if chart else "not drawn"),
     }
+    some = [_RISK.name, *(_slower(seconds).name for seconds in _SLOWER_S)]
+    figures |= {f"the charted days, {name}": _line(Total(totals[name].days[:_CHARTED])) for name in some}
     figures |= {f"frontier, {s.kind}: {s.name}": f"oversold {s.per_10k:.1f}, lost {s.lost:.2%}" for s in _frontier(totals)}
     return Result(
         "oversell",
