@@ -1,7 +1,7 @@
 """Ghost places: a channel that offers, on top of what it may, the goods of a place it may not ship from."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -18,7 +18,7 @@ __all__ = ["ghosts"]
 _AT_LEAST: Final = 3  # listings whose numbers say the same: one could be anybody's hand
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BY_CHANCE: Final = 5e-3  # how likely so many numbers may agree with a place by accident
-_SITTING: Final = "5m"  # a program sets its numbers in one go
+_PAUSE: Final = timedelta(seconds=15)  # a program sets its numbers in one go: a longer pause ends its sitting
 _CHANNEL: Final = ("system", "ghost", "sitting")
 _FOUND: Final[Schema] = {
     **dict.fromkeys(POINT_KEY, pl.String()),
@@ -36,8 +36,8 @@ def ghosts(inputs: FindingInputs) -> pl.DataFrame:
     Looked at are numbers with a drift that counts (two judged looks, or the one that our push left), and those that two looks
     found above their offer without one (so it was before anybody looked). Where another push of ours was just on its way, the
     drift is measured from a number that nobody saw: then all that is above the offer may be the place's, too. A single one
-    proves nothing, small numbers being alike: a place is named where at least three listings of a channel, changed within the
-    same minutes, agree with it in one run, and so many would by accident less than five times in a thousand; and from then on
+    proves nothing, small numbers being alike: a place is named where at least three listings of a channel, changed in one
+    sitting, agree with it in one run, and so many would by accident less than five times in a thousand; and from then on
     for each that was changed in the same sitting and agrees. The chance of one accident is the share of the place's skus that
     hold just so many; the tail of their Poisson law is bounded from above (for m > l: P(X >= m) <= e^-l l^m / m! /
     (1 - l / (m + 1)), with Stirling's m! >= sqrt(2 pi m) (m / e)^m).
@@ -58,9 +58,9 @@ def ghosts(inputs: FindingInputs) -> pl.DataFrame:
         .filter(pl.col("excess") > 0)
         .join(_changed(inputs), on=[*POINT_KEY, "found_at"], how="left")
         .with_columns(changed_at=pl.coalesce("changed_at", "told_changed_at", "found_at", pl.lit(_LONG_AGO).cast(UTC_TYPE)))
-        .with_columns(sitting=pl.col("changed_at").dt.truncate(_SITTING))
         .join(inputs.offers.filter(pl.col("units") == 1), on=list(POINT_KEY), how="semi")
     )
+    points = _with_sitting(points)
     named = [_in_known_sitting(points, there, inputs.known)]
     points = points.join(named[0], on=list(POINT_KEY), how="anti")
     while (found := _agreeing(points, there)).height:  # what one place explains says nothing for or against the next
@@ -106,13 +106,21 @@ def _with_told(inputs: FindingInputs) -> pl.DataFrame:
     )
 
 
+def _with_sitting(points: pl.DataFrame) -> pl.DataFrame:
+    """Add `sitting`: when the first number of those was changed that follow each other on a channel without a pause."""
+    ordered = points.sort("system", "changed_at")
+    pause = pl.col("changed_at") - pl.col("changed_at").shift(1).over("system")
+    first = pl.when((pause > _PAUSE).fill_null(value=True)).then("changed_at")
+    return ordered.with_columns(sitting=first).with_columns(pl.col("sitting").forward_fill().over("system"))
+
+
 def _told_frozen(known: pl.DataFrame) -> pl.DataFrame:
     """Return the keys of points that an open finding calls frozen: now and then a look alone cannot say so."""
     return known.filter((pl.col("code") == "frozen_listing") & (pl.col("state") != FindingState.RESOLVED)).select(POINT_KEY)
 
 
 def _in_known_sitting(points: pl.DataFrame, there: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Return `_FOUND` of the points that agree with a place that was named already, and were changed within the same minutes."""
+    """Return `_FOUND` of the points that agree with a place that was named already, and were changed in the same sitting."""
     said = pl.col("evidence").str.json_path_match
     before = known.filter(pl.col("code") == "ghost_location").select(
         "system",
@@ -121,7 +129,7 @@ def _in_known_sitting(points: pl.DataFrame, there: pl.DataFrame, known: pl.DataF
         then=said("$.changed_at").str.to_datetime(time_unit="us", time_zone="UTC", strict=False),
     )
     agree = points.join(there, on=["system", "sku"]).filter(pl.col("excess") == pl.col("available"))
-    near = (pl.col("changed_at") - pl.col("then")).abs() <= pl.duration(minutes=5)
+    near = (pl.col("changed_at") - pl.col("then")).abs() <= _PAUSE
     one = agree.join(before, on=["system", "ghost"]).filter(near).unique(POINT_KEY, keep="first")
     return fit(one.with_columns(units="excess", listings=pl.col("listings") + 1), _FOUND)
 

@@ -1,5 +1,6 @@
 """Ghost places: numbers that hold the goods of a place the channel may not ship from."""
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -106,6 +107,17 @@ def test_a_number_of_the_same_sitting_that_was_judged_and_put_right_a_run_before
     assert sorted(ghosts(later)["sku"]) == ["K0", "K1", "K2", "K3"]
     once = later._replace(known=pl.concat([_told(first), _told(later)]).unique("finding_id"))
     assert sorted(ghosts(once)["sku"]) == ["K0", "K1", "K2"]
+
+
+def test_a_number_that_agrees_but_was_changed_after_a_pause_is_another_hands() -> None:
+    def changed_after(seconds: float) -> list[str]:
+        when = [{"listing_key": f"L{n}", "observed_at": at(10), "changed_at": at(7) + timedelta(seconds=n)} for n in range(4)]
+        last = {"listing_key": "L4", "observed_at": at(10), "changed_at": at(7) + timedelta(seconds=3 + seconds)}
+        wrong = _listed(points(*_wrong({n: HELD[n] for n in range(5)}, found_at=at(10))), earlier=earlier(*when, last))
+        return sorted(ghosts(wrong)["sku"])
+
+    assert changed_after(15) == [f"K{n}" for n in range(5)]
+    assert changed_after(16) == [f"K{n}" for n in range(4)]
 
 
 def test_a_frozen_listing_is_no_ghost_though_its_number_agrees() -> None:
