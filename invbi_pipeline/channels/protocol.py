@@ -247,3 +247,15 @@ class NamesOrders(Protocol):
         Others that changed meanwhile are not among them, so it says nothing of how far the order feed is complete.
         """
         ...
+
+
+@runtime_checkable
+class FindsOrders(Protocol):
+    """What a channel offers beside `Channel` when a search shows an order within seconds, and few can be asked for."""
+
+    async def recent_orders(self, since: datetime) -> Reading:
+        """Read the orders that changed at or after a moment (the platform's time): the frames of `NamesOrders.read_orders`.
+
+        What the search does not show yet is lacking, so it says nothing of how far the order feed is complete.
+        """
+        ...

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
 
-from invbi_pipeline.channels.protocol import Channel, NamesOrders
+from invbi_pipeline.channels.protocol import Channel, FindsOrders, NamesOrders
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.sandbox.contract import Line
 from invbi_pipeline_tests.channels.amazon.shop import shop as seller
@@ -26,6 +27,17 @@ def same(channel: Channel, order: str) -> None:
         assert named[name].sort(pl.all()).equals(rows.sort(pl.all())), name
 
 
+def newest(channel: Channel, order: str, now: datetime) -> None:
+    """Hold what a search for the newest orders finds against what is read of the order by its id."""
+    assert isinstance(channel, FindsOrders)
+    assert isinstance(channel, NamesOrders)
+    found = asyncio.run(channel.recent_orders(now - timedelta(minutes=1))).frames
+    named = asyncio.run(channel.read_orders([order])).frames
+    assert named["order_lines"].height
+    for name, rows in named.items():
+        assert found[name].sort(pl.all()).equals(rows.sort(pl.all())), name
+
+
 def test_orders_of_shopify(monkeypatch: pytest.MonkeyPatch) -> None:
     shop = make_shop(monkeypatch)
     item = shop.item("A")
@@ -40,6 +52,21 @@ def test_orders_of_square() -> None:
     order = shop.account.order([Line(shop.keys[0], 2)], shop.places[0], pos=True)
     shop.account.order([Line(shop.keys[0], 1)], shop.places[0], pos=True)
     same(shop.channel, order)
+
+
+def test_the_newest_orders_of_shopify_alone_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = make_shop(monkeypatch)
+    item = shop.item("A")
+    shop.account.order([Line(item, 3, 20.0)], shop.soho)
+    shop.clock.pass_s(1800)
+    newest(shop.channel, shop.account.order([Line(item, 1, 20.0)], shop.soho), shop.clock.now())
+
+
+def test_the_newest_orders_of_square_alone_are_found() -> None:
+    shop = till()
+    shop.account.order([Line(shop.keys[0], 2)], shop.places[0], pos=True)
+    shop.clock.pass_by(minutes=30)
+    newest(shop.channel, shop.account.order([Line(shop.keys[0], 1)], shop.places[0], pos=True), shop.clock.now())
 
 
 def test_orders_of_amazon() -> None:

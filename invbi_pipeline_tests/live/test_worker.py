@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.cli.bench.chaos.fuse import FusedWarehouse
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import StoreBusy, Unreachable
@@ -133,6 +134,33 @@ def test_a_raise_after_a_push_follows_as_soon_as_the_orders_were_read_past_its_p
     work(shop, worker)
     assert shop.shows("k11") == 9
     assert unequal(shop.ctx).is_empty()
+
+
+def test_an_order_whose_delivery_was_lost_is_searched_for_where_its_number_fell(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[datetime] = []
+
+    async def recent_orders(since: datetime) -> Reading:
+        searched.append(since)
+        return await shop.shop.read(Dataset.ORDERS)
+
+    def unexplained() -> list[int]:
+        points = shop.ctx.warehouse.read("recon.points").filter(system="shop", listing_key="k13")
+        return points["unexplained"].to_list()
+
+    monkeypatch.setattr(shop.shop, "recent_orders", recent_orders, raising=False)
+    worker = Worker(shop.ctx, Metrics())
+    looked = shop.clock.now()
+    shop.clock.at += timedelta(minutes=4)
+    shop.sold("k13", "lost")
+    tell(shop, "shop", "k13")
+    work(shop, worker)
+    assert (unexplained(), asyncio.run(worker.search())) == ([-1], [])
+    shop.clock.at += timedelta(seconds=3)
+    assert (asyncio.run(worker.search()), asyncio.run(worker.search())) == (["shop"], [])
+    assert unexplained() == [0]
+    assert searched[0] < looked + timedelta(minutes=1)
 
 
 def test_a_system_whose_numbers_cannot_be_read_is_not_back_because_its_orders_can(shop: SmallShop) -> None:

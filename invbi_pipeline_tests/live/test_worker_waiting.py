@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from invbi_pipeline.domain.frames import UTC as UTC_TYPE
-from invbi_pipeline.live.worker.waiting import Waiting, waiting_for_orders
+from invbi_pipeline.live.worker.waiting import Waiting, strange, waiting_for_orders
 
 T = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -14,20 +14,21 @@ def seconds(n: float) -> timedelta:
     return timedelta(seconds=n)
 
 
-def told(until: datetime, strange_to: datetime | None = None) -> pl.DataFrame:
-    schema = {"system": pl.String(), "until": UTC_TYPE, "strange_to": UTC_TYPE}
-    return pl.DataFrame([("shop", until, strange_to)], schema=schema, orient="row")
-
-
 def waits(until: datetime) -> Waiting:
-    waiting = Waiting(["shop"])
-    waiting.note(told(until), until)
+    waiting = Waiting()
+    waiting.note(pl.DataFrame({"system": ["shop"], "until": [until]}))
     return waiting
+
+
+def looked(seen: datetime | None) -> pl.DataFrame:
+    row = ("shop", "k0", "", seen, T - seconds(20))
+    schema = {"system": pl.String(), "listing_key": pl.String(), "location": pl.String(), "seen": UTC_TYPE, "since": UTC_TYPE}
+    return pl.DataFrame([row], schema=schema, orient="row")
 
 
 def points(*rows: dict[str, object]) -> pl.DataFrame:
     fine = {"system": "shop", "location": "", "state": "agreed", "in_flight": 0, "send": None, "gap": 0, "withheld": 0}
-    fine |= {"unexplained": 0, "complete": False, "observed_at": T, "complete_to": T - seconds(60)}
+    fine |= {"unexplained": 0, "complete": False, "observed_at": T, "complete_to": T - seconds(60), "found_since": T}
     return pl.DataFrame(
         [{**fine, "listing_key": f"k{n}", **row} for n, row in enumerate(rows)], schema_overrides={"send": pl.Int64()}
     )
@@ -40,15 +41,23 @@ def bases(*rows: dict[str, object]) -> pl.DataFrame:
 
 
 def test_the_orders_are_waited_for_up_to_the_newest_of_what_cannot_be_judged_or_raised_yet() -> None:
-    strange = {"unexplained": -2, "observed_at": T + seconds(5)}
-    found = waiting_for_orders(points({"gap": -1}, {"withheld": 2}, strange), bases({"unsure_to": T + seconds(7)}, {}, {}))
-    assert found.rows() == [("shop", T + seconds(7), T - seconds(60), T + seconds(5))]
+    moved = {"unexplained": -2, "observed_at": T + seconds(5)}
+    found = waiting_for_orders(points({"gap": -1}, {"withheld": 2}, moved), bases({"unsure_to": T + seconds(7)}, {}, {}))
+    assert found.rows() == [("shop", T + seconds(7), T - seconds(60))]
 
 
 def test_nothing_waits_where_a_push_is_under_way_or_the_feed_is_past_it() -> None:
-    strange = {"unexplained": -2, "observed_at": T + seconds(5)}
+    moved = {"unexplained": -2, "observed_at": T + seconds(5)}
     others = ({"in_flight": 1}, {"complete": True}, {"send": 3}, {"state": "unmapped"})
-    assert waiting_for_orders(points(*({**strange, **row} for row in others)), bases(*[{}] * 4)).is_empty()
+    assert waiting_for_orders(points(*({**moved, **row} for row in others)), bases(*[{}] * 4)).is_empty()
+
+
+def test_a_number_is_strange_that_changed_without_a_known_cause_while_nothing_of_ours_is_under_way() -> None:
+    moved = {"unexplained": -2, "observed_at": T + seconds(5)}
+    others: tuple[dict[str, object], ...] = ({}, {"in_flight": 1}, {"complete": True}, {"unexplained": 0}, {"state": "unmapped"})
+    assert strange(points(*({**moved, **row} for row in others)))["seen"].to_list() == [T + seconds(5)] + [None] * 4
+    long_ago = {**moved, "found_since": T - seconds(7200)}
+    assert strange(points(moved, long_ago))["since"].to_list() == [T, T + seconds(5 - 300)]
 
 
 def test_a_feed_is_read_on_a_second_after_what_waits_for_it() -> None:
@@ -70,7 +79,7 @@ def test_a_feed_that_was_read_far_enough_is_waited_for_no_longer() -> None:
 def test_a_feed_is_not_read_again_at_once_for_the_next_number() -> None:
     waiting = waits(T)
     waiting.read("shop", T + seconds(1), T + seconds(1))
-    waiting.note(told(T + seconds(1.5)), T + seconds(1.5))
+    waiting.note(pl.DataFrame({"system": ["shop"], "until": [T + seconds(1.5)]}))
     assert waiting.due() == {"shop": T + seconds(4)}
 
 
@@ -80,21 +89,26 @@ def test_a_feed_that_could_not_be_read_is_left_to_the_next_sweep() -> None:
     assert waiting.due() == {}
 
 
-def test_a_change_without_a_known_cause_has_its_feed_read_once_before_the_feed_is_complete() -> None:
+def test_the_order_of_a_change_without_a_known_cause_is_searched_for_once_a_look_and_not_where_it_comes_by_itself() -> None:
     waiting = Waiting(["shop"])
-    waiting.read("shop", T, T - seconds(60))
-    waiting.note(told(T + seconds(10), T + seconds(10)), T + seconds(10))
-    assert waiting.due() == {"shop": T + seconds(13)}
-    waiting.read("shop", T + seconds(13), T - seconds(47))
-    assert waiting.due() == {"shop": T + seconds(71)}
-    waiting.note(told(T + seconds(10), T + seconds(10)), T + seconds(14))  # the same look again: the feed did not tell
-    assert waiting.due() == {"shop": T + seconds(71)}
-    waiting.note(told(T + seconds(20), T + seconds(20)), T + seconds(20))  # a newer one
-    assert waiting.due() == {"shop": T + seconds(23)}
+    waiting.note_strange(looked(T), T)
+    assert waiting.to_search(T + seconds(2)) == {}
+    assert waiting.to_search(T + seconds(3)) == {"shop": T - seconds(21)}
+    waiting.note_strange(looked(T), T + seconds(4))  # the search did not find it: the feed will tell
+    assert waiting.to_search(T + seconds(60)) == {}
+    waiting.note_strange(looked(T + seconds(70)), T + seconds(70))  # another change
+    waiting.note_strange(looked(None), T + seconds(71))  # whose delivery came
+    assert waiting.to_search(T + seconds(99)) == {}
 
 
-def test_a_feed_that_shows_orders_late_is_not_read_before_it_can_have_got_there() -> None:
-    waiting = Waiting()
-    waiting.read("shop", T, T - seconds(60))
-    waiting.note(told(T + seconds(10), T + seconds(10)), T + seconds(10))
-    assert waiting.due() == {"shop": T + seconds(71)}
+def test_a_number_that_goes_on_changing_is_searched_for_when_the_first_change_is_due() -> None:
+    waiting = Waiting(["shop"])
+    for second in range(4):
+        waiting.note_strange(looked(T + seconds(second)), T + seconds(second))
+    assert waiting.to_search(T + seconds(3)) == {"shop": T - seconds(21)}
+
+
+def test_what_cannot_be_searched_waits_for_its_feed() -> None:
+    waiting = Waiting(["till"])
+    waiting.note_strange(looked(T), T)
+    assert waiting.to_search(T + seconds(99)) == {}

@@ -4,7 +4,7 @@ import random
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import httpx
@@ -128,6 +128,17 @@ class ShopifyChannel:
             raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
         return self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
 
+    async def recent_orders(self, since: datetime) -> Reading:
+        """Read the orders that changed lately (`FindsOrders.recent_orders`), as far as the search index knows."""
+        began, sent = self._clock.now(), self._http.requests
+        query = _updated_since(since)
+        try:
+            count = await self._api.run(COUNT_ORDERS, {"query": query})
+            frames = self._order_frames(await orders.tables(self._api, await orders.swept_orders(self._api, query)))
+        except (KeyError, TypeError) as lacking:
+            raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
+        return self._reading(Dataset.ORDERS, frames, count.at, began, sent, full=False)
+
     async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
         """Say which of these listings the shop has no longer (`Forgetful.gone`): a search by change never names them."""
         return await catalogue.gone(self._api, listing_keys)
@@ -211,7 +222,7 @@ class ShopifyChannel:
             moment = datetime.fromisoformat(since) - self.facts.overlap
         except ValueError as wrong:
             raise BadAnswer(f"{self.system}: {since!r} is no cursor of Shopify's.") from wrong
-        return f"updated_at:>='{moment:%Y-%m-%dT%H:%M:%SZ}'"
+        return _updated_since(moment)
 
     def _reading(
         self, dataset: Dataset, frames: Mapping[str, pl.DataFrame], at: datetime, began: datetime, sent: int, *, full: bool
@@ -239,3 +250,7 @@ def _count(answer: Answer) -> int:
 def _granted(scope: str, granted: set[str]) -> bool:
     """Say whether a permission is there; writing includes reading, as Shopify grants it."""
     return scope in granted or scope.replace("read_", "write_", 1) in granted or scope.replace("read_", "read_all_", 1) in granted
+
+
+def _updated_since(moment: datetime) -> str:
+    return f"updated_at:>='{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'"

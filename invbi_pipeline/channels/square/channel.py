@@ -11,7 +11,7 @@ import polars as pl
 from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Subscription, Write, WriteResult
 from invbi_pipeline.channels.shared import Shared
 from invbi_pipeline.channels.square import events, rows, subscriptions, writes
-from invbi_pipeline.channels.square.api import Json, SquareApi
+from invbi_pipeline.channels.square.api import Json, Rows, SquareApi
 from invbi_pipeline.channels.square.facts import FACTS
 from invbi_pipeline.channels.square.rows import Variation
 from invbi_pipeline.channels.wall import Row, wall_frame
@@ -127,14 +127,23 @@ class SquareChannel:
     async def read_orders(self, order_ids: Sequence[str]) -> Reading:
         """Read orders by id, and what they did to the stock of their variations (`NamesOrders.read_orders`)."""
         began, sent = self._clock.now(), self._api.http.requests
-        orders = await self._api.named_orders(order_ids)
+        return await self._with_bookings(await self._api.named_orders(order_ids), began, sent)
+
+    async def recent_orders(self, since: datetime) -> Reading:
+        """Read the orders that changed lately (`FindsOrders.recent_orders`)."""
+        began, sent = self._clock.now(), self._api.http.requests
+        return await self._with_bookings(await self._api.orders(await self._places(), since), began, sent)
+
+    async def _with_bookings(self, orders: Rows, began: datetime, sent: int) -> Reading:
+        """Read what these orders did to the stock of their variations."""
+        ids = [str(order["id"]) for order in orders.rows]
         placed = [moment for order in orders.rows if (moment := _moment(order.get("created_at") or "")) is not None]
         lines = (line for order in orders.rows for line in order.get("line_items") or ())
         named = list(dict.fromkeys(str(line["catalog_object_id"]) for line in lines if line.get("catalog_object_id")))
         booked = []
         if placed and named:
             changes = await self._api.changes(await self._places(), min(placed) - _CLOCKS, named)
-            booked = [c for c in changes.rows if _of_an_order(c) and _of_these(c, order_ids)]
+            booked = [c for c in changes.rows if _of_an_order(c) and _of_these(c, ids)]
         made = {name: wall_frame(name, self.system, held) for name, held in _order_frames(orders.rows, booked).items()}
         return self._reading(Dataset.ORDERS, made, orders.at, False, began, sent)
 

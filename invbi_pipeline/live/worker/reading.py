@@ -12,7 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from invbi_pipeline.channels.protocol import Channel, NamesOrders, Reading
+from invbi_pipeline.channels.limits import patiently
+from invbi_pipeline.channels.protocol import Channel, FindsOrders, NamesOrders, Reading
 from invbi_pipeline.domain.frames import WALL
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import InvbiError
@@ -22,7 +23,7 @@ from invbi_pipeline.live.worker.memory import Memory
 from invbi_pipeline.store.inbox import Delivery
 from invbi_pipeline.store.landing import POINTS, Batch, prepare
 
-__all__ = ["PATIENCE", "Read", "Sweep", "merged_changes", "read_named", "read_numbers"]
+__all__ = ["PATIENCE", "Read", "Sweep", "merged_changes", "read_named", "read_numbers", "read_recent"]
 
 PATIENCE: Final = timedelta(minutes=2)  # then the next sweep of the orders, whose lag is longer, has the better chance
 _UNDER_WAY: Final = timedelta(minutes=1)  # a delivery may come that much after the change
@@ -119,6 +120,22 @@ async def read_numbers(ctx: Context, memory: Memory, system: str, points: pl.Dat
     try:
         with asking(system):
             found.batches += await _numbers(ctx, memory, ctx.channels[system], points["listing_key"].unique().sort().to_list())
+    except InvbiError as trouble:
+        found.troubles[system] = str(trouble)
+    return found
+
+
+async def read_recent(ctx: Context, system: str, since: datetime) -> Read:
+    """Search for the orders of a system that changed since a moment (the platform's time)."""
+    channel, found = ctx.channels[system], Read()
+    assert isinstance(channel, FindsOrders)
+    try:
+        with asking(system), patiently():
+            async with asyncio.timeout(_PATIENCE_S):
+                reading = await channel.recent_orders(since)
+            found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
+    except TimeoutError:
+        found.troubles[system] = f"{system} did not answer within {_PATIENCE_S:g} s; its orders are left to the next sweep."
     except InvbiError as trouble:
         found.troubles[system] = str(trouble)
     return found

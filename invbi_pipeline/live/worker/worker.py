@@ -12,9 +12,9 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
 
+from invbi_pipeline.channels.protocol import FindsOrders
 from invbi_pipeline.domain.words import CorrectionState, Dataset
 from invbi_pipeline.errors import InvbiError, StoreBusy
 from invbi_pipeline.flows.context import Context
@@ -24,9 +24,9 @@ from invbi_pipeline.live.metrics import Metrics
 from invbi_pipeline.live.worker.desk import Desk
 from invbi_pipeline.live.worker.lane import Lane
 from invbi_pipeline.live.worker.memory import Memory
-from invbi_pipeline.live.worker.reading import Read
+from invbi_pipeline.live.worker.reading import Read, read_recent
 from invbi_pipeline.live.worker.sweeping import swept
-from invbi_pipeline.live.worker.waiting import Waiting, waiting_for_orders
+from invbi_pipeline.live.worker.waiting import Waiting, strange, waiting_for_orders
 from invbi_pipeline.store.outbox import FLYING
 
 __all__ = ["BatchDone", "SweepResult", "Worker"]
@@ -40,7 +40,6 @@ _ASIDE_S: Final = 0.2  # how often it is asked whether a batch run has ended
 _AWAY_S: Final = 2.0  # until a store that does not answer is asked again
 _NEARLY_S: Final = 5.0  # a budget that is full again within this has something to spare
 _PROOF_S: Final = 0.25  # that what proves a push waits for an event to be decided with
-_PROMPT: Final = timedelta(minutes=1)  # a feed of orders with no longer a floor shows most of them within seconds
 _ROUNDS: Final = 3  # of sending and proving in one `once`: a lowering, and a raise that waited for it
 
 
@@ -75,7 +74,7 @@ class Worker:
         self._desk = Desk(ctx)
         self._lanes = {name: Lane(name) for name in ctx.channels}
         self._reads: asyncio.Queue[Read] = asyncio.Queue(2 * len(self._lanes) + 1)
-        self._waiting = Waiting([name for name, one in ctx.channels.items() if one.facts.order_lag <= _PROMPT])
+        self._waiting = Waiting([name for name, channel in ctx.channels.items() if isinstance(channel, FindsOrders)])
         self._sweeping = {name: asyncio.Lock() for name in ctx.channels}  # what is read of a system lands in that order
         self._hinted = asyncio.Event()
         self._arrived = asyncio.Event()  # a read waits to be decided
@@ -96,13 +95,14 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._gathering())
                 tasks.create_task(self._keeping())
-                catching_up = tasks.create_task(self._catching_up())
+                patient = [tasks.create_task(self._catching_up()), tasks.create_task(self._searching())]
                 for lane in self._lanes.values():
                     tasks.create_task(self._reading(lane))
                     tasks.create_task(self._sending(lane))
                 tasks.create_task(self._deciding())
                 await self._stopping.wait()
-                catching_up.cancel()  # nothing of it has landed, or the next process finds it where it did
+                for one in patient:
+                    one.cancel()  # nothing of it has landed, or the next process finds it where it did
         finally:
             self._running = False
             await self._desk.aside()
@@ -167,6 +167,17 @@ class Worker:
             read.append(system)
         return read
 
+    async def search(self) -> list[str]:
+        """Search for the orders that may explain numbers which changed without a known cause; return at which systems.
+
+        The deliveries of those orders may be lost, and their feeds take longer to say so.
+        """
+        systems = []
+        for system, since in self._waiting.to_search(self._ctx.clock.now()).items():
+            await self._decided(await read_recent(self._ctx, system, since))
+            systems.append(system)
+        return systems
+
     async def sweep(self, system: str, datasets: Sequence[Dataset] = ORDER) -> SweepResult:
         """Read everything that changed at a system since its cursors, as a run does, and decide what it touches.
 
@@ -182,16 +193,19 @@ class Worker:
         began = self._ctx.clock.now()
         result = await ingest(self._ctx, self._ctx.new_id(), [system], datasets)
         batches, sweep = await asyncio.to_thread(swept, self._ctx, system, result)
-        read = Read(batches, sweep=sweep)
+        await self._decided(Read(batches, sweep=sweep))
+        one = result.systems[system]
+        self._waiting.read(system, began, None if one.reason else sweep.reach)
+        return SweepResult(system, one.rows, sweep.missed_orders, sweep.missed_levels, one.reason)
+
+    async def _decided(self, read: Read) -> None:
+        """Let a read that no lane asked for be decided."""
         if self._running:
             await self._hand_over(read)
             await _first(read.decided.wait(), self._ended.wait())
         elif await self._desk.ready():
             await self._work([read])
             await self._desk.aside()
-        one = result.systems[system]
-        self._waiting.read(system, began, None if one.reason else sweep.reach)
-        return SweepResult(system, one.rows, sweep.missed_orders, sweep.missed_levels, one.reason)
 
     # the loops of `run` -------------------------------------------------------------------------------------------------
 
@@ -256,6 +270,11 @@ class Worker:
             await asyncio.sleep(_TICK_S)
             await self.catch_up()
 
+    async def _searching(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            await self.search()
+
     async def _patiently(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do a step; where a store is held by another for too long, start over from what is on disk, after a while."""
         try:
@@ -308,7 +327,8 @@ class Worker:
         outcome = made.decision.outcome
         if outcome is not None:
             bases = outcome.part.mine(outcome.part.decided.points.bases)
-            self._waiting.note(waiting_for_orders(outcome.points, bases), now)
+            self._waiting.note(waiting_for_orders(outcome.points, bases))
+            self._waiting.note_strange(strange(outcome.points), now)
         families = 0 if outcome is None else len(outcome.part.families)
         self._metrics.families.observe(families)
         self._metrics.working.observe(time.perf_counter() - began)

@@ -5,9 +5,10 @@ really takes time is modelled, and printed with the result: a micro-batch thinks
 (`BATCH_S` unless said otherwise), and every request takes `REQUEST_S`; shoppers go on buying meanwhile.
 
 Micro-batches that no shopper could notice are left out: while more than `_NEAR` units of an item are left, each channel shows
-more of it than anybody asks for (a buffer and a basket are smaller), whether its number is of now or of a minute ago. Sweeps come
-when the pollers of the event process would look: seldom, and more often where a sweep found what no delivery had named. One that
-could find nothing is left out.
+more of it than anybody asks for (a buffer and a basket are smaller), whether its number is of now or of a minute ago. Not left
+out are those after an order whose delivery is lost, which is noticed at once and searched for. Sweeps come when the pollers of
+the event process would look: seldom, and more often where a sweep found what no delivery had named. One that could find nothing
+is left out.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ _LOOK_S: Final = 0.1  # between two looks whether something waits
 _SWEEPS_S: Final = 1.0  # between two looks whether a sweep is due
 _RUNS: Final = 2  # before the sale: what the first one sends, the second one proves
 _SETTLES_S: Final = 200.0  # after each of them: all that was sent can be read
+_MISSING_S: Final = 20.0  # until the search for an order that no delivery named has been decided
 _AFTER_S: Final = 5.0  # a delivery that comes later than this was late
 _UNDER_WAY: Final = timedelta(minutes=1)  # a sweep does not doubt a platform for what changed so lately
 
@@ -137,6 +139,7 @@ class _Day:
         self.worker = Worker(ctx, self.metrics)
         self.waiting = False  # deliveries in the inbox, or something to send
         self.near = False  # an item is nearly gone
+        self.missing_until = clock.now()  # an order was placed of which no delivery tells, and may be searched for
         self.announced = Announced(set(CHANNELS))
         self.looked = dict.fromkeys(CHANNELS, clock.now())
         self.unnamed: dict[str, list[Sold]] = {channel: [] for channel in CHANNELS}
@@ -155,21 +158,23 @@ class _Day:
         for system in self.shop.world.business.systems.values():
             system.account.on_webhook(self._deliver)
         shopping = asyncio.create_task(self._shop(self.clock.now()))
-        sweeping = asyncio.create_task(self._sweep())
-        while not (shopping.done() or sweeping.done()):
+        sweeping, searching = asyncio.create_task(self._sweep()), asyncio.create_task(self._search())
+        while not (shopping.done() or sweeping.done() or searching.done()):
             await self.clock.sleep(_LOOK_S)
             near = [key for key, units in self.left.items() if units <= _NEAR and self._shown(*key)]
             self.near = bool(near)
             behind = self.lived.batches < _TAKES_UP and min(self.left.values()) <= _SOON
-            if (self.near or behind) and self.waiting:
+            missing = self.clock.now() < self.missing_until
+            if (self.near or behind or missing) and self.waiting:
                 await self._work()
             if not near and not any(self._shown(*key) for key in self.left):
                 break
-        if sweeping.done():
-            sweeping.result()
-        for task in (shopping, sweeping):
+        for task in (sweeping, searching):
+            if task.done():
+                task.result()
+        for task in (shopping, sweeping, searching):
             task.cancel()
-        await asyncio.gather(shopping, sweeping, *self.under_way, return_exceptions=True)
+        await asyncio.gather(shopping, sweeping, searching, *self.under_way, return_exceptions=True)
         await self.door.aclose()
         return self.lived
 
@@ -188,6 +193,13 @@ class _Day:
                 read = await self.worker.catch_up()
                 self.lived.sweeps += len(read)
                 self.waiting = self.waiting or bool(read)
+
+    async def _search(self) -> None:
+        """Search for orders that no delivery told of, beside all this, as the event process does."""
+        while True:
+            await self.clock.sleep(_SWEEPS_S)
+            read = await self.worker.search()
+            self.waiting = self.waiting or bool(read)
 
     async def _look(self, *, really: bool) -> None:
         """Sweep the channels whose time has come (`really`), or only doubt those at which a sweep would find something."""
@@ -232,6 +244,8 @@ class _Day:
         self.lived.deliveries += 1
         if fate.random() < LOST:
             self.lived.lost += 1
+            if topic.startswith("order"):
+                self.missing_until = self.clock.now() + timedelta(seconds=_MISSING_S)
             return
         after = _delay(fate)
         self.lived.late += after > _AFTER_S
