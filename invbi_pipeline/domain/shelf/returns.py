@@ -50,26 +50,29 @@ def not_restocked(
     lacking = foreign.filter((pl.col("missing") > 0) & (pl.col("state") == "lacking")).collect()
     if returned.is_empty() and lacking.is_empty():
         return nothing()
-    by_order = (
-        own.filter((pl.col("kind") == MovementKind.RETURN) & (pl.col("order_id") != ""))
-        .group_by("order_id", *_SHELF, booker="system")
-        .agg(booked=pl.col("units").sum())
-    )
-    waiting = (
+    arrived = (
         returned.lazy()
         .group_by(_RETURN)
         .agg(
             pl.col("owner", "order_id").first(),
             received=_units(ReturnState.RECEIVED).sum(),
             ended=_units(ReturnState.RESTOCKED, ReturnState.WRITTEN_OFF, ReturnState.MISSING).sum(),
+            began=pl.col("occurred_at").filter(pl.col("state") == ReturnState.RECEIVED).min(),
             since=pl.col("occurred_at").filter(pl.col("state") == ReturnState.RECEIVED).max(),
         )
-        .join(
-            by_order.filter(pl.col("booked") > 0),
-            left_on=["order_id", *_SHELF, "owner"],
-            right_on=["order_id", *_SHELF, "booker"],
-            how="left",
-        )
+    )
+    bookings = own.filter((pl.col("kind") == MovementKind.RETURN) & (pl.col("order_id") != "")).select(
+        "order_id", *_SHELF, "booked_at", owner="system", booked="units"
+    )
+    booked = (  # long before these goods were back, the owner booked another return of the order
+        arrived.join(bookings, on=["order_id", *_SHELF, "owner"])
+        .filter(pl.col("booked_at") >= pl.col("began") - limits.returned)
+        .group_by(_RETURN)
+        .agg(pl.col("booked").sum())
+        .filter(pl.col("booked") > 0)
+    )
+    waiting = (
+        arrived.join(booked, on=_RETURN, how="left")
         # the owner's own word of the same return is among the steps already
         .with_columns(booked=pl.when(pl.col("owner") != pl.col("system")).then(pl.col("booked")).fill_null(0))
         .with_columns(units=pl.col("received") - pl.col("ended") - pl.col("booked"))

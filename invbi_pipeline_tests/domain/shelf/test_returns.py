@@ -41,6 +41,14 @@ def test_a_return_that_the_owner_booked_under_the_order_is_settled() -> None:
     assert noticed("return_not_restocked", chain(), told("received", 2, LATE), booked) == []
 
 
+def test_what_the_owner_booked_of_an_earlier_return_of_the_order_does_not_settle_the_next_one() -> None:
+    earlier = moved("till", "shop", "return", 2, LATE - 100, order_id="o1")
+    (found,) = noticed("return_not_restocked", chain(), told("received", 1, LATE), earlier)
+    assert found[:3] == ("web", "shop", 1)
+    before_it_was_marked = moved("till", "shop", "return", 1, LATE - 2, order_id="o1")
+    assert noticed("return_not_restocked", chain(), told("received", 1, LATE), earlier, before_it_was_marked) == []
+
+
 def test_a_restocked_return_that_an_importing_owner_never_booked_is_a_finding() -> None:
     back = web_moved("return", 1, LATE, "warehouse")
     (found,) = noticed("return_not_restocked", chain(), back)
