@@ -36,7 +36,7 @@ _RISK: Final = Arm("(e) our events, risk buffer 5 %", 500)
 _MORE_RISKS: Final = tuple(Arm(f"risk {bp / 100:g} %", bp) for bp in (2000, 100, 10))  # only for the chart
 _SLOWER_S: Final = (5.0, 30.0)  # a micro-batch on a busy machine, and one that is far behind
 _CHARTED: Final = 5  # days of which the other risks, and slower micro-batches, are lived through too
-_BUFFERS: Final = (0, 10, 20, 40)  # of the poller, only for the chart
+_BUFFERS: Final = (0, 20, 40)  # of the poller, only for the chart
 _BELOW: Final = 0.999
 _LOST: Final = 0.01
 _UNITS: Final = 10_000  # oversold under the worst poller: what a share of one in a thousand needs
@@ -68,7 +68,7 @@ def bench_oversell(first: int = 1, last: int = _SEEDS, chart: Path | None = _CHA
     totals = {name: Total(tuple(each)) for name, each in days.items()}
     if chart is not None:
         draw(_frontier(totals), chart)
-    return _result(totals, list(told.values()), f"{first}..{last}", time.perf_counter() - began, chart)
+    return _result(totals, told, f"{first}..{last}", time.perf_counter() - began, chart)
 
 
 def _lived(seed: int, charted: bool) -> _Told:
@@ -114,16 +114,20 @@ def _frontier(totals: Mapping[str, Total]) -> list[Spot]:
     return ours + polled
 
 
-def _result(totals: Mapping[str, Total], told: Sequence[_Told], seeds: str, seconds: float, chart: Path | None) -> Result:
+def _result(totals: Mapping[str, Total], told: Mapping[int, _Told], seeds: str, seconds: float, chart: Path | None) -> Result:
     worst, ours = totals[_WORST], totals[_RISK.name]
     units, left = worst.sum("sync"), ours.sum("sync")
     below, lost = 1 - left / max(1, units), ours.lost_share
-    why = sum((Counter(one.why) for one in told), Counter[str]())
-    did = sum((Counter(one.did) for one in told), Counter[str]())
+    why = sum((Counter(one.why) for one in told.values()), Counter[str]())
+    did = sum((Counter(one.did) for one in told.values()), Counter[str]())
     figures: dict[str, Any] = {"seeds": seeds, "seconds": round(seconds), "channels": ", ".join(CHANNELS)}
     figures |= {name: _line(totals[name]) for name in (*_POLLED, _EVENTS.name, _RISK.name)}
     figures |= {
         "(e): where the rest comes from, units": ", ".join(f"{name} {n}" for name, n in sorted(why.items())) or "there is none",
+        "(e): by which days, seed: units": ", ".join(
+            f"{seed}: {one.days[_RISK.name].sync}" for seed, one in sorted(told.items()) if one.days[_RISK.name].sync
+        )
+        or "none",
         "webhooks of (d) and (e): sent, lost, late": f"{did['deliveries']}, {did['lost']}, {did['late']}",
         "their loss and delay": f"{LOST:.0%} never come, {LATE:.0%} after 30 to 120 s, the others after 0.5 s (p95 1.3 s)",
         "modelled: seconds from a micro-batch's begin to its first write, and of a request": f"{BATCH_S:g}, {REQUEST_S:g}",

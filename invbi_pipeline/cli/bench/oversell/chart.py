@@ -44,11 +44,13 @@ def draw(spots: Sequence[Spot], path: Path) -> None:
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=kinds, range=[_OURS, _POLLING][: len(kinds)]),
-            legend=alt.Legend(title=None, orient="top", labelColor=_INK, labelFontSize=12, labelLimit=320),
+            legend=alt.Legend(title=None, orient="top", direction="vertical", labelColor=_INK, labelFontSize=12, labelLimit=320),
         ),
     )
     lines = base.mark_line(strokeWidth=1.5).encode(order="lost:Q")
     told = base.mark_text(align="left", dx=7, dy=-7, fontSize=11, color=_INK).encode(text="name:N", color=alt.value(_INK))
-    chart = (lines + base.mark_point(filled=True, size=55) + told).properties(width=620, height=320)
+    chart = (lines + base.mark_point(filled=True, size=55) + told).properties(
+        width=620, height=320, padding={"left": 5, "top": 5, "bottom": 5, "right": 60}
+    )
     looks = chart.configure(font=_FONT, background="white").configure_axis(labelColor=_QUIET, titleColor=_QUIET, grid=True)
     path.write_text(vlc.vegalite_to_svg(looks.configure_view(stroke=None).to_dict()), encoding="utf-8")
