@@ -32,8 +32,8 @@ _POLLED: Final[Mapping[str, Polling]] = {
 }
 _WORST: Final = "(b) polling every 30 minutes"
 _EVENTS: Final = Arm("(d) our events")
-_RISK: Final = Arm("(e) our events, risk buffer 5 %", 500)
-_MORE_RISKS: Final = tuple(Arm(f"risk {bp / 100:g} %", bp) for bp in (2000, 100, 10))  # only for the chart
+_RISK: Final = Arm("(e) our events, risk buffer 2 %", 200)
+_MORE_RISKS: Final = tuple(Arm(f"risk {bp / 100:g} %", bp) for bp in (2000, 500, 100))  # only for the chart
 _SLOWER_S: Final = (5.0, 30.0)  # a micro-batch on a busy machine, and one that is far behind
 _CHARTED: Final = 5  # days of which the other risks, and slower micro-batches, are lived through too
 _BUFFERS: Final = (0, 20, 40)  # of the poller, only for the chart
