@@ -159,14 +159,16 @@ class _Day:
             system.account.on_webhook(self._deliver)
         shopping = asyncio.create_task(self._shop(self.clock.now()))
         sweeping, searching = asyncio.create_task(self._sweep()), asyncio.create_task(self._search())
+        taken_up = 0
         while not (shopping.done() or sweeping.done() or searching.done()):
             await self.clock.sleep(_LOOK_S)
             near = [key for key, units in self.left.items() if units <= _NEAR and self._shown(*key)]
             self.near = bool(near)
-            behind = self.lived.batches < _TAKES_UP and min(self.left.values()) <= _SOON
+            behind = taken_up < _TAKES_UP and min(self.left.values()) <= _SOON
             missing = self.clock.now() < self.missing_until
             if (self.near or behind or missing) and self.waiting:
                 await self._work()
+                taken_up += behind
             if not near and not any(self._shown(*key) for key in self.left):
                 break
         for task in (sweeping, searching):
