@@ -188,8 +188,10 @@ class Budget:
 
     def _lacking(self, weight: int) -> float:
         """Return the seconds until so many units can be taken and what is kept back is left."""
+        if not self._kept_back:
+            return 0.0
         lacks = min(weight + self._burst * self._kept_back, self._usable) - self.available
-        return max(0.001, lacks / self.rate) if self._kept_back and lacks > 0 else 0.0
+        return max(0.001, lacks / self.rate) if lacks > 0 else 0.0
 
     def _taken(self, weight: int) -> float:
         """Take so many units and return 0; where they are not there, the seconds until they are."""

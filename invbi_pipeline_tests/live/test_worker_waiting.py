@@ -20,8 +20,8 @@ def waits(until: datetime) -> Waiting:
     return waiting
 
 
-def looked(seen: datetime | None) -> pl.DataFrame:
-    row = ("shop", "k0", "", seen, T - seconds(20))
+def looked(seen: datetime | None, since: datetime | None = None) -> pl.DataFrame:
+    row = ("shop", "k0", "", seen, since or T - seconds(20))
     schema = {"system": pl.String(), "listing_key": pl.String(), "location": pl.String(), "seen": UTC_TYPE, "since": UTC_TYPE}
     return pl.DataFrame([row], schema=schema, orient="row")
 
@@ -106,6 +106,14 @@ def test_a_number_that_goes_on_changing_is_searched_for_when_the_first_change_is
     for second in range(4):
         waiting.note_strange(looked(T + seconds(second)), T + seconds(second))
     assert waiting.to_search(T + seconds(3)) == {"shop": T - seconds(21)}
+
+
+def test_what_was_searched_through_is_not_searched_again_for_the_next_change() -> None:
+    waiting = Waiting(["shop"])
+    waiting.note_strange(looked(T), T)
+    assert waiting.to_search(T + seconds(3)) == {"shop": T - seconds(21)}
+    waiting.note_strange(looked(T + seconds(7200), since=T + seconds(7190)), T + seconds(7200))
+    assert waiting.to_search(T + seconds(7203)) == {"shop": T + seconds(7189)}
 
 
 def test_what_cannot_be_searched_waits_for_its_feed() -> None:

@@ -2,10 +2,10 @@
 
 import random
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import polars as pl
@@ -120,24 +120,11 @@ class ShopifyChannel:
 
     async def read_orders(self, order_ids: Sequence[str]) -> Reading:
         """Read orders by id (`NamesOrders.read_orders`)."""
-        began, sent = self._clock.now(), self._http.requests
-        try:
-            found, at = await orders.named_orders(self._api, order_ids)
-            frames = self._order_frames(await orders.tables(self._api, found))
-        except (KeyError, TypeError) as lacking:
-            raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
-        return self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
+        return await self._few_orders(orders.named_orders(self._api, order_ids))
 
     async def recent_orders(self, since: datetime) -> Reading:
         """Read the orders that changed lately (`FindsOrders.recent_orders`), as far as the search index knows."""
-        began, sent = self._clock.now(), self._http.requests
-        query = _updated_since(since)
-        try:
-            count = await self._api.run(COUNT_ORDERS, {"query": query})
-            frames = self._order_frames(await orders.tables(self._api, await orders.swept_orders(self._api, query)))
-        except (KeyError, TypeError) as lacking:
-            raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
-        return self._reading(Dataset.ORDERS, frames, count.at, began, sent, full=False)
+        return await self._few_orders(orders.swept_orders(self._api, _updated_since(since)))
 
     async def gone(self, listing_keys: Sequence[str]) -> frozenset[str]:
         """Say which of these listings the shop has no longer (`Forgetful.gone`): a search by change never names them."""
@@ -158,6 +145,15 @@ class ShopifyChannel:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def _few_orders(self, asked: Coroutine[Any, Any, tuple[list[orders.Node], datetime | None]]) -> Reading:
+        began, sent = self._clock.now(), self._http.requests
+        try:
+            found, at = await asked
+            frames = self._order_frames(await orders.tables(self._api, found))
+        except (KeyError, TypeError) as lacking:
+            raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
+        return self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
 
     async def _frames(self, dataset: Dataset, since: str) -> tuple[dict[str, pl.DataFrame], datetime]:
         match dataset:
@@ -201,7 +197,7 @@ class ShopifyChannel:
             with tempfile.TemporaryFile(prefix="invbi-bulk-") as file:
                 found = await orders.bulk_orders(self._api, file)
         else:
-            found = await orders.swept_orders(self._api, query)
+            found, _ = await orders.swept_orders(self._api, query)
         tables = await orders.tables(self._api, found)
         if itemless := effects.itemless_lines(tables):
             self._api.warnings[f"{itemless} order lines name no item (deleted, or never one): they move no stock"] = None

@@ -116,15 +116,20 @@ class _Rows:
     sold: list[Node] = field(default_factory=list)
 
 
-async def swept_orders(api: Api, query: str) -> list[Node]:
-    """Page through the orders a search finds (all without one), oldest change first, each once and whole."""
+async def swept_orders(api: Api, query: str) -> tuple[list[Node], datetime | None]:
+    """Page through the orders a search finds (all without one), oldest change first, each once and whole.
+
+    With the shop's time at the first answer.
+    """
     found: dict[str, Node] = {}
+    at = None
     async for page in api.all_nodes(ORDERS, ["orders"], {"query": query or None}):
+        at = at or page.at
         for order in page.data["nodes"]:
             await api.complete(order)
             found.pop(order["id"], None)  # changed while we paged: the newer one counts
             found[order["id"]] = order
-    return list(found.values())
+    return list(found.values()), at
 
 
 async def named_orders(api: Api, order_ids: Sequence[str]) -> tuple[list[Node], datetime | None]:

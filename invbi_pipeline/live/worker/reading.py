@@ -5,10 +5,11 @@ or shows as it was before, is asked for again (`Read.late`); what nobody shows w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -92,18 +93,11 @@ async def read_named(ctx: Context, memory: Memory, system: str, deliveries: Sequ
     channel, found = ctx.channels[system], Read()
     keys = list(dict.fromkeys(key for one in deliveries for key in one.listing_keys))
     orders = list(dict.fromkeys(order for one in deliveries for order in one.order_ids))
-    try:
-        with asking(system):
-            if keys:
-                found.batches += await _numbers(ctx, memory, channel, keys)
-            if orders and isinstance(channel, NamesOrders):
-                async with asyncio.timeout(_PATIENCE_S):
-                    reading = await channel.read_orders(orders)
-                found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
-    except TimeoutError:
-        found.troubles[system] = f"{system} did not answer within {_PATIENCE_S:g} s; its deliveries wait."
-    except InvbiError as trouble:
-        found.troubles[system] = str(trouble)
+    with _asking(found, system, "its deliveries wait"):
+        if keys:
+            found.batches += await _numbers(ctx, memory, channel, keys)
+        if orders and isinstance(channel, NamesOrders):
+            found.batches.append(await _orders(ctx, system, channel.read_orders(orders)))
     if found.troubles:
         found.late = list(deliveries)
         return found
@@ -117,11 +111,8 @@ async def read_named(ctx: Context, memory: Memory, system: str, deliveries: Sequ
 async def read_numbers(ctx: Context, memory: Memory, system: str, points: pl.DataFrame) -> Read:
     """Read the numbers of these points (listing_key, location) again, as they stand now."""
     found = Read()
-    try:
-        with asking(system):
-            found.batches += await _numbers(ctx, memory, ctx.channels[system], points["listing_key"].unique().sort().to_list())
-    except InvbiError as trouble:
-        found.troubles[system] = str(trouble)
+    with _asking(found, system, "its numbers are read again"):
+        found.batches += await _numbers(ctx, memory, ctx.channels[system], points["listing_key"].unique().sort().to_list())
     return found
 
 
@@ -129,15 +120,8 @@ async def read_recent(ctx: Context, system: str, since: datetime) -> Read:
     """Search for the orders of a system that changed since a moment (the platform's time)."""
     channel, found = ctx.channels[system], Read()
     assert isinstance(channel, FindsOrders)
-    try:
-        with asking(system), patiently():
-            async with asyncio.timeout(_PATIENCE_S):
-                reading = await channel.recent_orders(since)
-            found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
-    except TimeoutError:
-        found.troubles[system] = f"{system} did not answer within {_PATIENCE_S:g} s; its orders are left to the next sweep."
-    except InvbiError as trouble:
-        found.troubles[system] = str(trouble)
+    with _asking(found, system, "its orders are left to the next sweep"), patiently():
+        found.batches.append(await _orders(ctx, system, channel.recent_orders(since)))
     return found
 
 
@@ -150,6 +134,24 @@ def merged_changes(changes: Sequence[Mapping[str, pl.DataFrame]], keys: Mapping[
             kept = [] if before is None else [before.join(rows, on=list(keys[name]), how="anti", nulls_equal=True)]
             merged[name] = pl.concat([*kept, rows])
     return merged
+
+
+@contextmanager
+def _asking(found: Read, system: str, then: str) -> Iterator[None]:
+    """Ask a system; where it cannot be read, note why in what was `found`, and what becomes of it `then`."""
+    try:
+        with asking(system):
+            yield
+    except TimeoutError:
+        found.troubles[system] = f"{system} did not answer within {_PATIENCE_S:g} s; {then}."
+    except InvbiError as trouble:
+        found.troubles[system] = str(trouble)
+
+
+async def _orders(ctx: Context, system: str, asked: Coroutine[Any, Any, Reading]) -> Batch:
+    async with asyncio.timeout(_PATIENCE_S):
+        reading = await asked
+    return await asyncio.to_thread(_prepared, ctx, reading, system)
 
 
 async def _numbers(ctx: Context, memory: Memory, channel: Channel, keys: Sequence[str]) -> list[Batch]:

@@ -24,7 +24,7 @@ _KEY: Final = list(POINT_KEY)
 _APART: Final = timedelta(seconds=3)  # between two reads of one feed: many numbers rise after one of them
 _GRAIN: Final = timedelta(seconds=1)  # platforms state times in whole seconds
 _TELLS: Final = timedelta(seconds=3)  # within this the delivery of an order usually comes
-_BEFORE: Final = timedelta(minutes=5)
+_BEFORE: Final = timedelta(minutes=5)  # most that is searched through
 
 
 def waiting_for_orders(points: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def waiting_for_orders(points: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFram
     there and nothing is planned.
     """
     beside = points.join(bases.select(*_KEY, "unsure_to", "withheld_until"), on=_KEY, how="left")
-    open_ = pl.col("state").is_in([str(state) for state in COMPARABLE]) & (pl.col("in_flight") == 0) & pl.col("send").is_null()
+    open_ = _open() & pl.col("send").is_null()
     low, held = pl.col("gap") < 0, pl.col("withheld") > 0
     until = pl.max_horizontal(
         pl.when(low).then("unsure_to"), pl.when(held).then("withheld_until"), pl.when(_unexplained()).then("observed_at")
@@ -53,9 +53,12 @@ def strange(points: pl.DataFrame) -> pl.DataFrame:
 
     `since` is the look before, a few minutes earlier at most: what changed before that, the feed will tell.
     """
-    open_ = pl.col("state").is_in([str(state) for state in COMPARABLE]) & (pl.col("in_flight") == 0)
     since = pl.max_horizontal("found_since", pl.col("observed_at") - _BEFORE)
-    return points.select(*_KEY, seen=pl.when((open_ & _unexplained()).fill_null(value=False)).then("observed_at"), since=since)
+    return points.select(*_KEY, seen=pl.when((_open() & _unexplained()).fill_null(value=False)).then("observed_at"), since=since)
+
+
+def _open() -> pl.Expr:
+    return pl.col("state").is_in([str(state) for state in COMPARABLE]) & (pl.col("in_flight") == 0)
 
 
 def _unexplained() -> pl.Expr:
@@ -97,8 +100,10 @@ class Waiting:
             if seen is None:
                 self._strange.pop(point, None)
             elif system in self._searched and (known is None or known.seen < seen):
-                due = now + _TELLS if known is None or known.due is None else known.due
-                self._strange[point] = _Strange(since if known is None else min(since, known.since), seen, due)
+                if known is None or known.due is None:  # what was searched for already is left to the feed
+                    self._strange[point] = _Strange(since, seen, now + _TELLS)
+                else:
+                    self._strange[point] = replace(known, since=min(since, known.since), seen=seen)
 
     def to_search(self, now: datetime) -> Mapping[str, datetime]:
         """Return the systems whose newest orders are to be searched for now, and since when (theirs); once for each look."""
