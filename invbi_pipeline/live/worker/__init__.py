@@ -4,6 +4,7 @@ It shares every decision with the batch: the same reads and walls (`flows.feeds`
 (`domain.incremental`), the same plan, guards, outbox and push (`flows.corrections`).
 """
 
-from invbi_pipeline.live.worker.worker import BatchDone, SweepResult, Worker
+from invbi_pipeline.live.worker.sweeping import SweepResult
+from invbi_pipeline.live.worker.worker import BatchDone, Worker
 
 __all__ = ["BatchDone", "SweepResult", "Worker"]

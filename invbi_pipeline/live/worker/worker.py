@@ -14,22 +14,20 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from invbi_pipeline.channels.protocol import FindsOrders
 from invbi_pipeline.domain.words import CorrectionState, Dataset
-from invbi_pipeline.errors import InvbiError, StoreBusy
+from invbi_pipeline.errors import StoreBusy
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.corrections.push import PushResult
-from invbi_pipeline.flows.feeds.ingest import ORDER, ingest
+from invbi_pipeline.flows.feeds.ingest import ORDER
 from invbi_pipeline.live.metrics import Metrics
 from invbi_pipeline.live.worker.desk import Desk
 from invbi_pipeline.live.worker.lane import Lane
 from invbi_pipeline.live.worker.memory import Memory
-from invbi_pipeline.live.worker.reading import Read, read_recent
-from invbi_pipeline.live.worker.sweeping import swept
-from invbi_pipeline.live.worker.waiting import Waiting, strange, waiting_for_orders
+from invbi_pipeline.live.worker.reading import Read
+from invbi_pipeline.live.worker.sweeping import Sweeping, SweepResult
 from invbi_pipeline.store.outbox import FLYING
 
-__all__ = ["BatchDone", "SweepResult", "Worker"]
+__all__ = ["BatchDone", "Worker"]
 
 log = logging.getLogger("invbi.worker")
 
@@ -38,7 +36,6 @@ _TICK_S: Final = 1.0  # how often the inbox is looked at without a hint, and wha
 _GATHERS_S: Final = 0.02  # what comes at once is fetched together
 _ASIDE_S: Final = 0.2  # how often it is asked whether a batch run has ended
 _AWAY_S: Final = 2.0  # until a store that does not answer is asked again
-_NEARLY_S: Final = 5.0  # a budget that is full again within this has something to spare
 _PROOF_S: Final = 0.25  # that what proves a push waits for an event to be decided with
 _ROUNDS: Final = 3  # of sending and proving in one `once`: a lowering, and a raise that waited for it
 
@@ -54,17 +51,6 @@ class BatchDone:
     troubles: Mapping[str, str] = field(default_factory=dict)  # system -> reason
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
-    """What reading everything that changed at a system showed: rows, and how many orders and levels no event had announced."""
-
-    system: str
-    rows: int = 0
-    missed_orders: int = 0
-    missed_levels: int = 0
-    trouble: str = ""  # why it could not be read; empty: it was
-
-
 class Worker:
     """Works on the inbox until it is stopped: `run`, or `once` for one micro-batch from beginning to end."""
 
@@ -74,8 +60,7 @@ class Worker:
         self._desk = Desk(ctx)
         self._lanes = {name: Lane(name) for name in ctx.channels}
         self._reads: asyncio.Queue[Read] = asyncio.Queue(2 * len(self._lanes) + 1)
-        self._waiting = Waiting([name for name, channel in ctx.channels.items() if isinstance(channel, FindsOrders)])
-        self._sweeping = {name: asyncio.Lock() for name in ctx.channels}  # what is read of a system lands in that order
+        self._sweeping = Sweeping(ctx, metrics, self._knowing, self._decided)
         self._hinted = asyncio.Event()
         self._arrived = asyncio.Event()  # a read waits to be decided
         self._stopping = asyncio.Event()
@@ -143,60 +128,21 @@ class Worker:
         return BatchDone(sum(len(read.answered) for read in reads), sum(read.rows for read in reads), families, sent, troubles)
 
     async def catch_up(self) -> list[str]:
-        """Read the orders on where numbers wait for that and can be judged by now; return of which systems.
-
-        A system whose rate budgets have nothing to spare is left for later.
-        """
-        read = []
-        for system, due in self._waiting.due().items():
-            now = self._ctx.clock.now()
-            if due > now:
-                continue
-            if Dataset.ORDERS not in self._ctx.channels[system].facts.datasets:  # its numbers wait for the owners' books
-                self._waiting.read(system, now, None)
-                continue
-            try:
-                if not await asyncio.to_thread(self._can_spare, system):
-                    continue
-                found = await self.sweep(system, [Dataset.ORDERS])
-            except InvbiError as busy:
-                log.warning("%s: its orders could not be read on: %s", system, busy, extra={"system": system})
-                self._waiting.read(system, now, None)
-                continue
-            self._metrics.missed.labels(self._ctx.config.systems[system].platform, system, "order").inc(found.missed_orders)
-            read.append(system)
-        return read
+        """Read the orders on where numbers wait for that (`Sweeping.catch_up`)."""
+        return await self._sweeping.catch_up()
 
     async def search(self) -> list[str]:
-        """Search for the orders that may explain numbers which changed without a known cause; return at which systems.
-
-        The deliveries of those orders may be lost, and their feeds take longer to say so.
-        """
-        systems = []
-        for system, since in self._waiting.to_search(self._ctx.clock.now()).items():
-            await self._decided(await read_recent(self._ctx, system, since))
-            systems.append(system)
-        return systems
+        """Search for the orders of numbers that changed without a known cause (`Sweeping.search`)."""
+        return await self._sweeping.search()
 
     async def sweep(self, system: str, datasets: Sequence[Dataset] = ORDER) -> SweepResult:
-        """Read everything that changed at a system since its cursors, as a run does, and decide what it touches.
+        """Read everything that changed at a system since its cursors (`Sweeping.sweep`). Raises `StoreBusy`."""
+        return await self._sweeping.sweep(system, datasets)
 
-        What no delivery had named is counted, but not what changed so lately that its delivery may be under way. Raises
-        `StoreBusy`.
-        """
-        async with self._sweeping[system]:
-            return await self._swept(system, datasets)
-
-    async def _swept(self, system: str, datasets: Sequence[Dataset]) -> SweepResult:
+    async def _knowing(self) -> None:
+        """Take up what was known, outside `run`: it is what tells news."""
         if not self._running:
-            await self._desk.ready()  # what was known before is what tells news
-        began = self._ctx.clock.now()
-        result = await ingest(self._ctx, self._ctx.new_id(), [system], datasets)
-        batches, sweep = await asyncio.to_thread(swept, self._ctx, system, result)
-        await self._decided(Read(batches, sweep=sweep))
-        one = result.systems[system]
-        self._waiting.read(system, began, None if one.reason else sweep.reach)
-        return SweepResult(system, one.rows, sweep.missed_orders, sweep.missed_levels, one.reason)
+            await self._desk.ready()
 
     async def _decided(self, read: Read) -> None:
         """Let a read that no lane asked for be decided."""
@@ -326,9 +272,7 @@ class Worker:
             await self._desk.digest(made)
         outcome = made.decision.outcome
         if outcome is not None:
-            bases = outcome.part.mine(outcome.part.decided.points.bases)
-            self._waiting.note(waiting_for_orders(outcome.points, bases))
-            self._waiting.note_strange(strange(outcome.points), now)
+            self._sweeping.note(outcome, now)
         families = 0 if outcome is None else len(outcome.part.families)
         self._metrics.families.observe(families)
         self._metrics.working.observe(time.perf_counter() - began)
@@ -390,10 +334,6 @@ class Worker:
             return
         await self._reads.put(read)
         self._arrived.set()
-
-    def _can_spare(self, system: str) -> bool:
-        full = self._ctx.state.budgets.full_at(system)
-        return full is None or (full - self._ctx.clock.now()).total_seconds() <= _NEARLY_S
 
     def _measure(self) -> None:
         waiting = [one.received_at for one in self._desk.undecided]
