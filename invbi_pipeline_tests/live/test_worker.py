@@ -163,6 +163,30 @@ def test_an_order_whose_delivery_was_lost_is_searched_for_where_its_number_fell(
     assert searched[0] < looked + timedelta(minutes=1)
 
 
+def test_a_worker_that_runs_searches_by_itself(shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def until_searched() -> None:
+        searched = asyncio.Event()
+
+        async def recent_orders(_: datetime) -> Reading:
+            searched.set()
+            return await shop.shop.read(Dataset.ORDERS)
+
+        monkeypatch.setattr(shop.shop, "recent_orders", recent_orders, raising=False)
+        worker = Worker(shop.ctx, Metrics())
+        shop.clock.at += timedelta(minutes=4)
+        shop.sold("k14", "lost too")
+        tell(shop, "shop", "k14")
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(60):
+            while not searched.is_set():
+                await asyncio.sleep(0.1)
+                shop.clock.at += timedelta(seconds=1)
+        await worker.stop()
+        await running
+
+    asyncio.run(until_searched())
+
+
 def test_a_system_whose_numbers_cannot_be_read_is_not_back_because_its_orders_can(shop: SmallShop) -> None:
     worker = Worker(shop.ctx, Metrics())
     shop.shop.trouble[Dataset.STOCK] = Unreachable("the shop's numbers are away")
