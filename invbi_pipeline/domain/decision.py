@@ -67,11 +67,12 @@ def decide(given: Given, now: datetime, run_id: str, currency: str, *, tolerance
     """Decide everything that follows from the frames of `GIVEN` at `now` (UTC); no row may be given twice.
 
     `currency` is the reporting currency, `tolerance` the listing units that a listing may show too few without a finding. Raises
-    what its steps raise (`truth`, `merge`, `findings.seen`, `plan`). Without `telling` there are no findings: nothing else
-    depends on them, and who has no second to lose leaves them to the next run.
+    what its steps raise (`truth`, `merge`, `findings.seen`, `plan`). Without `telling` there are no findings, and no candidates
+    but those that stand against a correction: nothing else depends on them, and who has no second to lose leaves them to the
+    next run.
     """
     said = whole(given)
-    found = truth(TruthInputs(**{name: said[name].lazy() for name in STAGED}), now, distinct=True)
+    found = truth(TruthInputs(**{name: said[name].lazy() for name in STAGED}), now, distinct=True, telling=telling)
     effects = f.narrow(said["effects"], POINT_EFFECTS)
     compared = merge(
         MergeInputs(

@@ -62,14 +62,17 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 class Kept:
     """What was given to a whole decision, in reach: each frame `Indexed`, who is of which family, and the witnesses.
 
-    `things`, `codes` and `marks` are those of `Families`, by listing key, plain code and mark; `orders`: id, family: which
-    families the order of that id touches. `count`: of families there ever were; `gone`: those that others took the place of.
+    `things`, `codes` and `marks` are those of `Families`, by listing key, plain code and mark; `held_things` and `held_codes` the
+    same by family. `orders`: id, family: which families the order of that id touches. `count`: of families there ever were;
+    `gone`: those that others took the place of.
     """
 
     frames: Mapping[str, Indexed]
     things: Looked
     codes: Looked
     marks: Looked
+    held_things: Indexed
+    held_codes: Indexed
     orders: Looked
     witnesses: pl.Series
     count: int
@@ -110,6 +113,8 @@ def keep(given: Given, decided: Decided) -> Kept:
         things=Looked.of(of.things, "listing_key"),
         codes=Looked.of(of.codes, "plain"),
         marks=Looked.of(of.marks, "mark"),
+        held_things=Indexed.of(of.things, of.things["family"], count),
+        held_codes=Indexed.of(of.codes, of.codes["family"], count),
         orders=Looked.of(order_families(said, whose), "id"),
         witnesses=_witnesses(said, decided, of),
         count=count,
@@ -201,6 +206,8 @@ def moved_on(kept: Kept, changes: Given, part: Part, *, carrying: bool = False) 
         things=kept.things.moved_on(of.things, touched),
         codes=kept.codes.moved_on(of.codes, touched),
         marks=kept.marks.moved_on(of.marks, touched),
+        held_things=kept.held_things.moved_on(of.things, of.things["family"], touched),
+        held_codes=kept.held_codes.moved_on(of.codes, of.codes["family"], touched),
         orders=kept.orders.moved_on(order_families(given, whose), touched),
         witnesses=pl.concat([witnesses, _witnesses({**given, "systems": everybodys["systems"]}, part.decided, of)]).unique(),
         count=max(kept.count, int(str(numbers.max() or 0)) + 1),

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Indexed", "Looked"]
+__all__ = ["Indexed", "Keyed", "Looked"]
 
 _Numbers = npt.NDArray[np.int64]
 _EVERYBODYS: Final = -1
 _NOBODY: Final[_Numbers] = np.array([], dtype=np.int64)
+_FEW: Final = 1_000  # rows beside a frame that cost little to look through
+_SHARE: Final = 8  # of a frame, one in so many may stand beside it: then all are sorted again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,10 @@ class Looked:
 
     def rows(self, values: pl.Series) -> pl.DataFrame:
         """Return the rows that have one of these distinct values."""
-        names = self.frame[self.column]
-        begins, ends = names.search_sorted(values, side="left"), names.search_sorted(values, side="right")
-        index = pl.select(pl.int_ranges(begins, ends)).to_series().explode(empty_as_null=False)
+        found = _found(self.frame, self.column, values)
         if self.fresh.is_empty():
-            return self.frame[index]
-        return pl.concat([self.frame[index], self.fresh.filter(pl.col(self.column).is_in(values.implode()))])
+            return found
+        return pl.concat([found, self.fresh.filter(pl.col(self.column).is_in(values.implode()))])
 
     def every(self, gone: pl.Series) -> pl.DataFrame:
         """Return all rows but those of the families that are `gone`."""
@@ -96,3 +96,51 @@ class Looked:
         """Put `rows` beside those there are; of the families `decided` nothing older is read again (`Kept.gone`)."""
         others = self.fresh.filter(~pl.col("family").is_in(decided.implode()))
         return replace(self, fresh=pl.concat([others, rows.select(others.columns)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A frame in which the rows of some values of one text column are looked up, and others put in their place.
+
+    Rows of one value keep their order. What is put beside grows to a share of the frame, then all is sorted again.
+    """
+
+    column: str
+    frame: pl.DataFrame  # sorted by the column
+    fresh: pl.DataFrame  # rows that came since
+    succeeded: pl.Series  # the values whose rows in `frame` those took the place of
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, column: str) -> "Keyed":
+        """Sort `frame` by the column, which holds no null."""
+        return cls(column, frame.sort(column, maintain_order=True), frame.clear(), pl.Series(column, [], dtype=pl.String))
+
+    def rows(self, values: pl.Series) -> pl.DataFrame:
+        """Return the rows that have one of these distinct values."""
+        if self.succeeded.is_empty():
+            return _found(self.frame, self.column, values)
+        old = values.filter(~values.is_in(self.succeeded.implode()))
+        return pl.concat([_found(self.frame, self.column, old), self.fresh.filter(self._one_of(values))])
+
+    def every(self) -> pl.DataFrame:
+        """Return all rows."""
+        if self.succeeded.is_empty():
+            return self.frame
+        return pl.concat([self.frame.filter(~self._one_of(self.succeeded)), self.fresh])
+
+    def put(self, values: pl.Series, rows: pl.DataFrame) -> "Keyed":
+        """Put `rows`, all of which have one of these distinct values, in the place of all that have one."""
+        fresh = pl.concat([self.fresh.filter(~self._one_of(values)), rows])
+        after = replace(self, fresh=fresh, succeeded=pl.concat([self.succeeded, values]).unique())
+        beside = fresh.height + after.succeeded.len()
+        return Keyed.of(after.every(), self.column) if beside > max(_FEW, self.frame.height // _SHARE) else after
+
+    def _one_of(self, values: pl.Series) -> pl.Expr:
+        return pl.col(self.column).is_in(values.implode())
+
+
+def _found(frame: pl.DataFrame, column: str, values: pl.Series) -> pl.DataFrame:
+    """Return the rows of a frame sorted by a text column that have one of these distinct values in it."""
+    names = frame[column]
+    begins, ends = names.search_sorted(values, side="left"), names.search_sorted(values, side="right")
+    return frame[pl.select(pl.int_ranges(begins, ends)).to_series().explode(empty_as_null=False)]

@@ -7,6 +7,7 @@ that the newest full sweep of stock does not list is unknown, never 0.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Final, NamedTuple, Protocol
@@ -14,10 +15,11 @@ from typing import Final, NamedTuple, Protocol
 import polars as pl
 
 from invbi_pipeline.domain.frames import UTC, Schema, empty
+from invbi_pipeline.domain.indexed import Keyed
 from invbi_pipeline.domain.truth import STAGED
 from invbi_pipeline.domain.words import Dataset, Quantity
 
-__all__ = ["ROWS_OF", "SAID", "SWEEPS", "TOLD_AT", "Landed", "Read", "Restaged", "read_of", "restage"]
+__all__ = ["ROWS_OF", "SAID", "SWEEPS", "TOLD_AT", "Landed", "Read", "Restaged", "Staged", "read_of", "restage"]
 
 TOLD_AT: Final = "told_at"  # the platform's time of the read that said a row
 # The wall frame that each staged frame is made of, and what makes two rows of it the same row.
@@ -49,6 +51,8 @@ SWEEPS: Final[Schema] = {  # one row a system: the newest sweep of its stock, an
     "read_ended_at": UTC,
     "full_at": UTC,
 }
+# By which of these the rows that a read may change are looked up.
+_NAMED_BY: Final[Mapping[str, str]] = {name: key[1] for name, key in _KEYS.items()}
 _BEFORE_ALL: Final = -(2**62)  # microseconds: a change without a time is older than any other
 _READ_TIMES: Final = ("observed_at", "read_began_at", "read_ended_at")
 
@@ -114,8 +118,8 @@ def restage(said: Mapping[str, pl.DataFrame], sweeps: pl.DataFrame, places: pl.D
     """Stage reads, in the order they landed in, after all those that `said` (SAID by frame) and `sweeps` (SWEEPS) were made of.
 
     `places` says which location each location key is: system, location_key, location. Putting a row in its place costs as much
-    as there are staged rows, so that the reads are put together first. A sweep of stock speaks of what it does not list, too:
-    it is staged by itself. Raises `ValueError` where it is not.
+    as there are staged rows (`Staged` has those of a read in reach), so that the reads are put together first. A sweep of stock
+    speaks of what it does not list, too: it is staged by itself. Raises `ValueError` where it is not.
     """
     sweep = next((read for read in reads if read.sweeps_stock), None)
     if sweep is not None and len(reads) > 1:
@@ -133,6 +137,42 @@ def restage(said: Mapping[str, pl.DataFrame], sweeps: pl.DataFrame, places: pl.D
         known = changes.get("observations", gone.clear())
         changes["observations"] = pl.concat([known.join(gone, on=["system", "listing_key", "location"], how="anti"), gone])
     return Restaged(after, sweeps, {name: rows for name, rows in changes.items() if rows.height})
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The staged rows of one system, in reach: a read is put in its place without looking through those it does not name."""
+
+    frames: Mapping[str, Keyed]
+
+    @classmethod
+    def of(cls, said: Mapping[str, pl.DataFrame]) -> "Staged":
+        """Have these rows (SAID by frame; what is left out is empty) in reach."""
+        return cls({name: Keyed.of(said.get(name, empty(SAID[name])), column) for name, column in _NAMED_BY.items()})
+
+    def every(self, name: str) -> pl.DataFrame:
+        """Return all rows of a frame of SAID."""
+        return self.frames[name].every()
+
+    def observed(self, listing_keys: Sequence[str]) -> pl.DataFrame:
+        """Return the observations of these listings: SAID."""
+        return self.frames["observations"].rows(pl.Series(listing_keys, dtype=pl.String).unique())
+
+    def restage(self, sweeps: pl.DataFrame, places: pl.DataFrame, reads: Sequence[Read]) -> tuple["Staged", Restaged]:
+        """Stage reads of the system: `restage`, of which only the rows that the reads may change are returned as `said`."""
+        if any(read.sweeps_stock for read in reads):  # it speaks of all
+            now = restage({name: self.every(name) for name in self.frames}, sweeps, places, reads)
+            return Staged.of(now.said), now
+        named = {name: self._named(name, reads) for name in self.frames}
+        near = {name: self.frames[name].rows(values) for name, values in named.items()}
+        now = restage(near, sweeps, places, reads)
+        after = {name: held.put(named[name], now.said[name]) if len(named[name]) else held for name, held in self.frames.items()}
+        return Staged(after), now
+
+    def _named(self, name: str, reads: Sequence[Read]) -> pl.Series:
+        column = _NAMED_BY[name]
+        rows = [rows[column] for read in reads if (rows := read.rows.get(ROWS_OF[name])) is not None]
+        return pl.concat([pl.Series(column, [], dtype=pl.String), *rows]).unique()
 
 
 def _made(name: str, read: Read, sweeps: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:

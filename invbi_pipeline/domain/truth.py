@@ -11,6 +11,7 @@ from invbi_pipeline.domain import shelf
 from invbi_pipeline.domain.candidates import together
 from invbi_pipeline.domain.identity import barcodes, doubts, kits, packs, unlisted, versions
 from invbi_pipeline.domain.identity import mappings as identity
+from invbi_pipeline.domain.identity.likeness import NO_SUGGESTIONS
 from invbi_pipeline.domain.ledger import anchors, movements, orders, positions, ties
 from invbi_pipeline.domain.ledger import on_hand as ledger
 from invbi_pipeline.domain.offers import buffers, offers, policies, pools, sales
@@ -126,13 +127,16 @@ class _Identity(NamedTuple):
     candidates: pl.LazyFrame
 
 
-def truth(inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL, *, distinct: bool = False) -> TruthResult:
+def truth(
+    inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL, *, distinct: bool = False, telling: bool = True
+) -> TruthResult:
     """Derive the truth at `now` (UTC). Repeated rows count once, and the order of rows and of systems changes nothing.
 
-    With `distinct` the caller says that no row is repeated (tables with a key): they are not searched for then.
+    With `distinct` the caller says that no row is repeated (tables with a key): they are not searched for then. Without `telling`
+    there are no suggestions, and of the candidates only those that stand against a correction (`guards.DOUBTED`).
     """
     said = inputs if distinct else TruthInputs(*kept_all(tuple(frame.unique() for frame in inputs)))
-    who = _identify(said, now)
+    who = _identify(said, now, telling=telling)
     owners = said.places.select("location", owner="counted_by")
     keys = kept(orders.order_keys(said.order_lines, said.movements, owners))
     lines = kept(orders.order_lines_of_ours(said.order_lines, keys, who.mappings, who.kits, said.listings, said.systems, owners))
@@ -172,16 +176,14 @@ def truth(inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL
     lately = sales.sales(said.order_lines, lines, moves.own, now, now - sales.LATELY)
     offered = _offer(said, who, lines, reserved, stand, demand(moves.own, now), elsewhere, lately, category, rules, now)
     offered = kept(offered)
-    candidates = together(
-        [
-            who.candidates,
+    noticed = [who.candidates, packs.mismatched(who.things, said.observations, offered)]
+    if telling:
+        noticed += [
             unlisted.unlisted(pools.pool_places(said.systems, said.places), stand, who.things, who.held, category, rules),
-            packs.mismatched(who.things, said.observations, offered),
             ties.negative(book),
             ties.untied(anchor, opened, moves.own, said.systems, said.feeds),
             *_of_shelves(said, who, owners, lines, reserved, anchor, listed, moves, book, stand, offered, now, limits),
         ]
-    )
     return TruthResult(
         *_sorted(
             (who.mappings.select(*f.MAPPINGS), ("system", "listing_key", "valid_from")),
@@ -196,12 +198,12 @@ def truth(inputs: TruthInputs, now: datetime, limits: shelf.Limits = shelf.USUAL
             (offered, ("system", "listing_key", "location")),
             (ledger.unbooked(book.foreign, listed), ("system", "location", "sku", "movement_ref")),
             (who.suggestions, ("system", "listing_key", "sku", "reason")),
-            (candidates, ("code", "system", "listing_key", "location", "sku", "evidence")),
+            (together(noticed), ("code", "system", "listing_key", "location", "sku", "evidence")),
         )
     )
 
 
-def _identify(said: TruthInputs, now: datetime) -> _Identity:
+def _identify(said: TruthInputs, now: datetime, *, telling: bool) -> _Identity:
     things = kept(identity.subjects(said.listings, said.order_lines, said.observations, said.movements, said.systems))
     known = kept(identity.masters(things, said.places, said.sku_map, said.kit_rows, said.prices))
     flat = kits.flatten(said.kit_rows, known.filter(~pl.col("only_part")).select("sku"))
@@ -209,26 +211,25 @@ def _identify(said: TruthInputs, now: datetime) -> _Identity:
     resolved = identity.Resolved(*kept_all(identity.resolve(things, said.sku_map, known, said.systems, people, now)))
     mappings = kept(versions.merge_versions(said.mappings, resolved.mappings, things, people, now))
     held = kept(versions.current(mappings))
-    noticed = doubts.doubts(
-        things, resolved, mappings, held, known, people.rejected, said.order_lines, said.observations, said.mappings
-    )
-    owners = identity.counting(said.places).collect()["system"].sort().to_list()
     uncounted = kept(identity.uncounted(held, said.places))
-    more = [
-        doubts.mapped_to_nothing(things, uncounted, said.prices, said.kit_rows),
+    noticed = [
+        *doubts.of_mapped(things, resolved, held, said.observations),
+        flat.candidates,
         kits.unmade(things, uncounted, flat.kits, said.kit_rows, doubts.sold(said.order_lines)),
-        barcodes.invalid(things, held),
-        barcodes.conflicts(things, held, owners),
     ]
-    return _Identity(
-        things,
-        known,
-        mappings,
-        held,
-        kept(flat.kits),
-        noticed.suggestions,
-        together([noticed.candidates, flat.candidates, *more]),
-    )
+    suggested = NO_SUGGESTIONS
+    if telling:
+        of_others, suggested = doubts.of_others(
+            things, resolved, mappings, held, known, people.rejected, said.order_lines, said.mappings
+        )
+        owners = identity.counting(said.places).collect()["system"].sort().to_list()
+        noticed += [
+            of_others,
+            doubts.mapped_to_nothing(things, uncounted, said.prices, said.kit_rows),
+            barcodes.invalid(things, held),
+            barcodes.conflicts(things, held, owners),
+        ]
+    return _Identity(things, known, mappings, held, kept(flat.kits), suggested, together(noticed))
 
 
 def _of_shelves(

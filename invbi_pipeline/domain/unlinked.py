@@ -28,9 +28,7 @@ def moved_on(kept: Kept, changes: Given, part: Part) -> Kept | None:
     """
     if set(changes) - _PLAIN:
         return None
-    touched = part.families.implode()
-    mine = pl.col("family").is_in(touched)
-    of = Families(kept.things.every(kept.gone).filter(mine), kept.codes.every(kept.gone).filter(mine), kept.marks.fresh.clear())
+    of = Families(kept.held_things.rows(part.families), kept.held_codes.rows(part.families), kept.marks.fresh.clear())
     after = {name: rows.filter(of.of(name, rows).is_not_null()) for name, rows in carried(part.decided).items()}
     if not (_all_known(kept, changes, of) and _maps_nothing_new(part.given, after)):
         return None

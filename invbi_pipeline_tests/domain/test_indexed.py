@@ -1,8 +1,10 @@
 """Rows in reach: those of some families, or of some names, as they are now."""
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
-from invbi_pipeline.domain.indexed import Indexed, Looked
+from invbi_pipeline.domain.indexed import Indexed, Keyed, Looked
 
 
 def test_the_rows_of_a_family_are_found_by_its_offset() -> None:
@@ -33,3 +35,21 @@ def test_an_empty_frame_takes_rows_in_and_finds_them() -> None:
     assert indexed.rows(pl.Series([0, 1])).is_empty()
     later = indexed.moved_on(pl.DataFrame({"sku": ["a"], "n": [5]}), pl.Series([2]), pl.Series([0]))
     assert later.rows(pl.Series([1, 2]))["n"].to_list() == [5]
+
+
+names = st.sampled_from("abcde")
+
+
+@given(st.lists(names), st.lists(st.tuples(st.sets(names, min_size=1), st.integers(0, 3)), max_size=5), st.sampled_from([1, 400]))
+def test_rows_put_in_the_place_of_others_are_found_in_their_order(
+    begun: list[str], puts: list[tuple[set[str], int]], times: int
+) -> None:
+    rows = pl.DataFrame({"code": begun, "n": range(len(begun))}, schema={"code": pl.String, "n": pl.Int64})
+    known = {name: rows.filter(code=name)["n"].to_list() for name in "abcde"}
+    keyed = Keyed.of(rows, "code")
+    for turn, (values, each) in enumerate(puts, 1):  # 400 times as many are sorted in again
+        made = [(name, turn * 10_000 + n) for name in sorted(values) for n in range(each * times)]
+        keyed = keyed.put(pl.Series(sorted(values)), pl.DataFrame(made, schema=rows.schema, orient="row"))
+        known |= {name: [n for code, n in made if code == name] for name in values}
+    assert {name: keyed.rows(pl.Series([name]))["n"].to_list() for name in "abcde"} == known
+    assert sorted(keyed.every()["n"]) == sorted(n for numbers in known.values() for n in numbers)

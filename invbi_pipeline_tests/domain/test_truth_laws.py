@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from invbi_pipeline.domain.corrections.guards import DOUBTED
 from invbi_pipeline.domain.truth import TruthInputs, truth
 from invbi_pipeline_tests.domain.small_world import (
     NOW,
@@ -165,6 +166,30 @@ def test_a_shelf_of_which_only_a_count_tells_is_anchored_by_it() -> None:
     rows = world(wms(), shelves("A", p1=9), {"prices": [{"sku": "B"}]}, moves)
     found = dict(reckon(**rows).positions.filter(sku="B").select("location", "on_hand").iter_rows())
     assert found == {where: p.on_hand for (where, sku), p in Reference(rows, NOW).positions().items() if sku == "B"} == {"p1": 4}
+
+
+def test_without_telling_all_that_stands_against_a_correction_is_noticed_still() -> None:
+    rows = world(wms(), shelves("A", p1=25), shelves("B", p1=-2), channel("web", "A", "A-6PK", "B", "K", "U", sells_from=["p1"]))
+    rows["listings"] += [
+        {"system": "web", "listing_key": "other", "raw_sku": "A"},
+        {"system": "web", "listing_key": "unknown", "raw_sku": "Q"},
+        {"system": "web", "listing_key": "bad code", "raw_sku": "B", "barcode": "123"},
+    ]
+    rows["sku_map"] = [{"system": "web", "listing_key": "A-6PK", "sku": "A", "units": 1}]
+    rows["sku_map"] += [{"system": "web", "listing_key": "U", "sku": sku} for sku in "AB"]
+    rows["kit_rows"] = [
+        {"kit_sku": kit, "component_sku": part, "quantity": 1}
+        for kit, part in (("X", "Y"), ("Y", "X"), ("Y", "A"), ("K", "Z"), ("K", "A"))
+    ]
+    rows["observations"] += [{"system": "web", "listing_key": "A-6PK", "quantity": 4}]
+    told, untold = truth(inputs(**rows), NOW), truth(inputs(**rows), NOW, telling=False)
+    against = told.candidates.filter(told.candidates["code"].is_in(DOUBTED))
+    assert {*against["code"]} == {*DOUBTED}
+    assert told.candidates.height > against.height == untold.candidates.height
+    assert_frame_equal(untold.candidates, against)
+    for name, frame, bare in zip(told._fields, told, untold, strict=True):
+        if name not in ("candidates", "suggestions"):
+            assert_frame_equal(frame, bare)
 
 
 @twice

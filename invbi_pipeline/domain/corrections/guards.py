@@ -16,6 +16,7 @@ from invbi_pipeline.domain.frames import CANDIDATES, CORRECTIONS, FEEDS, POINT_K
 from invbi_pipeline.domain.words import COMPARABLE, CorrectionKind, CorrectionState, FeedVerdict, Mode
 
 __all__ = [
+    "DOUBTED",
     "GUARDS",
     "LETS_GO",
     "LIMITS",
@@ -35,7 +36,7 @@ __all__ = [
 LETS_GO: Final = "pass"
 _KEY: Final = list(POINT_KEY)
 _BP: Final = 10_000
-_DOUBTED: Final = ("ambiguous_mapping", "duplicate_sku", "pack_mismatch", "kit_unresolved", "kit_cycle")
+DOUBTED: Final = ("ambiguous_mapping", "duplicate_sku", "pack_mismatch", "kit_unresolved", "kit_cycle")
 _FEW: Final = 5  # numbers that go to zero at once: less is an ordinary day, even of a small channel
 _SOME: Final = 10  # numbers that change at once: less may well be the half of a small channel's
 _SEVERAL: Final = 2  # numbers that fell without an order: one may be a hand edit, several at once look like orders that are late
@@ -295,7 +296,7 @@ def _facts(corrections: pl.DataFrame, inputs: GuardInputs, now: datetime) -> pl.
     )  # fmt: skip
     named = pl.col("evidence").fill_null("{}").str.json_path_match("$.listing_keys").str.json_decode(pl.List(pl.String()))
     doubts = (
-        inputs.candidates.filter(pl.col("code").is_in(_DOUBTED))
+        inputs.candidates.filter(pl.col("code").is_in(DOUBTED))
         # a doubt about several listings stands against each of them, not only against the one it is filed under
         .with_columns(listing_key=pl.concat_list("listing_key", named.fill_null([])))
         .explode("listing_key")

@@ -1,5 +1,6 @@
 """Doubts about identity, as candidates for findings: what belongs to nothing, what to two, what is spelt otherwise."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import polars as pl
@@ -11,7 +12,7 @@ from invbi_pipeline.domain.identity.versions import held_once
 from invbi_pipeline.domain.steps import alike, kept
 from invbi_pipeline.domain.words import ListingStatus
 
-__all__ = ["Doubts", "doubts", "mapped_to_nothing", "sold"]
+__all__ = ["Doubts", "mapped_to_nothing", "of_mapped", "of_others", "sold"]
 
 
 class Doubts(NamedTuple):
@@ -30,7 +31,16 @@ def sold(order_lines: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def doubts(
+def of_mapped(things: pl.LazyFrame, resolved: Resolved, held: pl.LazyFrame, observations: pl.LazyFrame) -> Iterable[pl.LazyFrame]:
+    """Return the candidates that stand against a listing which somebody claims: is it that sku's, and which number is its own?
+
+    `held` are the mappings that hold now.
+    """
+    live = things.filter(pl.col("status") == ListingStatus.ACTIVE)
+    return [_ambiguous(resolved), _repeated_codes(live, held), _two_numbers(observations), _two_codes(things)]
+
+
+def of_others(
     things: pl.LazyFrame,
     resolved: Resolved,
     mappings: pl.LazyFrame,
@@ -38,10 +48,9 @@ def doubts(
     known: pl.LazyFrame,
     rejected: pl.LazyFrame,
     order_lines: pl.LazyFrame,
-    observations: pl.LazyFrame,
     previous: pl.LazyFrame,
 ) -> Doubts:
-    """Return the candidates of the identity group, and the suggestions behind them.
+    """Return the other candidates of the identity group, and the suggestions behind them.
 
     A thing that belongs to no sku gets exactly one of `variant_missing` (its style is known, and no sku is only written
     otherwise) and `unmapped_listing`; likeness adds `near_miss_sku` (one sku is written so) or `ambiguous_mapping` (two are, or
@@ -56,15 +65,7 @@ def doubts(
         theirs = order_lines.with_columns(line_key()).join(orphans.lazy(), on=KEY, how="semi")
         ended = mappings.filter(pl.col("valid_to").is_not_null() & held_once())
         belonging = _of_orphans(kept(orphans.lazy().join(sold(theirs), on=KEY, how="left")), things, known, held, ended, rejected)
-    noticed = [
-        belonging.candidates,
-        _ambiguous(resolved),
-        _repeated_codes(live, held),
-        _two_numbers(observations),
-        _two_codes(things),
-        _relisted(things, held, previous),
-    ]
-    return Doubts(together(noticed), belonging.suggestions)
+    return Doubts(together([belonging.candidates, _relisted(things, held, previous)]), belonging.suggestions)
 
 
 def _of_orphans(

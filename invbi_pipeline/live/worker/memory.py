@@ -38,7 +38,7 @@ _SETTLED: Final = [
         PointState.UNKNOWN,
     )
 ]
-_NOTHING: Final[Mapping[str, pl.DataFrame]] = {name: empty(schema) for name, schema in staging.SAID.items()}
+_NOTHING: Final = staging.Staged.of({})
 # What is remembered of a decision, by table; all keyed by things.
 REMEMBERED: Final[Mapping[str, str]] = {
     "points": "recon.points",
@@ -139,7 +139,7 @@ class Memory:
 
     def observed(self, system: str, listing_keys: Sequence[str]) -> pl.DataFrame:
         """Return the points at which these listings were ever observed, with the newest word: `staging.SAID`."""
-        return self._of(system)["observations"].filter(pl.col("listing_key").is_in(list(listing_keys)))
+        return self._of(system).observed(listing_keys)
 
     def took(self, system: str, batches: Sequence[Batch], *, landed: bool = False) -> dict[str, pl.DataFrame]:
         """Stage reads of one system that follow all others; return the rows that are news (`decision.GIVEN`).
@@ -147,13 +147,14 @@ class Memory:
         A sweep of stock comes by itself. Unless they have `landed` already, they wait to be written.
         """
         before = self._of(system)
-        now = staging.restage(before, self._sweeps, self._places, [staging.read_of(batch) for batch in batches])
-        self._said[system], self._sweeps = now.said, now.sweeps
+        self._said[system], now = before.restage(self._sweeps, self._places, [staging.read_of(batch) for batch in batches])
+        self._sweeps = now.sweeps
         if not landed:
             self.unwritten.batches += batches
         changes = dict(now.changes)
         if "observations" in changes:
-            changes["observations"] = self._news(changes["observations"], before["observations"])
+            looks = changes["observations"]
+            changes["observations"] = self._news(looks, before.observed(looks["listing_key"].to_list()))
         return changes
 
     def swept(self, feeds: pl.DataFrame, system: str) -> dict[str, pl.DataFrame]:
@@ -211,28 +212,28 @@ class Memory:
         self.written()
         self.unwritten = taken.behind(self.unwritten)
 
-    def _of(self, system: str) -> Mapping[str, pl.DataFrame]:
+    def _of(self, system: str) -> staging.Staged:
         return self._said.get(system, _NOTHING)
 
     def _observations(self) -> pl.DataFrame:
-        every = [said["observations"] for said in self._said.values()]
-        return pl.concat(every or [_NOTHING["observations"]]).drop("location_key", staging.TOLD_AT)
+        every = [said.every("observations") for said in (self._said.values() or [_NOTHING])]
+        return pl.concat(every).drop("location_key", staging.TOLD_AT)
 
     def _news(self, looks: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
         """Leave out the looks that found the same number where everything is settled."""
-        same = looks.join(_near(before, looks), on=[*_KEY, *_FIGURES], how="semi", nulls_equal=True)
+        same = looks.join(before, on=[*_KEY, *_FIGURES], how="semi", nulls_equal=True)
         if same.is_empty():
             return looks
         quiet = same.join(_near(self.points, same).filter(_settled()).select(_KEY), on=_KEY, how="semi")
         return looks.join(quiet.select(_KEY), on=_KEY, how="anti")
 
 
-def _by_system(said: Mapping[str, pl.DataFrame]) -> dict[str, Mapping[str, pl.DataFrame]]:
+def _by_system(said: Mapping[str, pl.DataFrame]) -> dict[str, staging.Staged]:
     found: dict[str, dict[str, pl.DataFrame]] = {}
     for name, rows in said.items():
         for (system,), mine in rows.partition_by("system", as_dict=True).items():
-            found.setdefault(str(system), dict(_NOTHING))[name] = mine
-    return dict(found)
+            found.setdefault(str(system), {})[name] = mine
+    return {system: staging.Staged.of(frames) for system, frames in found.items()}
 
 
 def _near(frame: pl.DataFrame, looks: pl.DataFrame) -> pl.DataFrame:

@@ -75,6 +75,14 @@ def told(groups: Sequence[Sequence[Batch]]) -> tuple[dict[str, pl.DataFrame], pl
     return said, sweeps
 
 
+def in_reach(groups: Sequence[Sequence[Batch]]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    held, sweeps = staging.Staged.of({}), empty(staging.SWEEPS)
+    for group in groups:
+        held, now = held.restage(sweeps, PLACES, [staging.read_of(batch) for batch in group])
+        sweeps = now.sweeps
+    return {name: held.every(name) for name in staging.SAID}, sweeps
+
+
 def one_by_one(batches: list[Batch]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     return told([[batch] for batch in batches])
 
@@ -106,7 +114,7 @@ def test_rows_staged_read_by_read_are_those_of_the_models(folder: Path, batches:
         run_models(warehouse, ["staging"])
         with warehouse.open() as db:
             whole, swept = staged(db), stock_sweeps(db)
-    for said, sweeps in (one_by_one(batches), told(together(batches))):
+    for said, sweeps in (one_by_one(batches), told(together(batches)), in_reach(together(batches))):
         assert_frame_equal(sweeps, swept, check_row_order=False)
         for name, rows in said.items():
             assert_frame_equal(rows, whole[name], check_row_order=False, check_column_order=False)
