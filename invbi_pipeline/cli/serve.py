@@ -24,7 +24,7 @@ log = logging.getLogger("invbi.serve")
 
 _BACKLOG = 2048  # connections that wait to be taken while the process is busy
 # How long a thread may keep the interpreter from another. A decision asks for it again after each of some thousand steps of
-# Polars, and would wait Python's 5 ms each time while an answer is being read: at 50 events a second a third of its time.
+# Polars, and would wait Python's 5 ms each time while an answer is being read.
 _SWITCH_S = 0.0005
 
 

@@ -159,10 +159,10 @@ class Memory:
 
     def swept(self, feeds: pl.DataFrame, system: str) -> dict[str, pl.DataFrame]:
         """Take in how far all feeds reach (FEEDS) after a sweep of a system; return the looks that may be judged by it."""
-        self.feeds = feeds
-        self._kept = incremental.restated(self._kept, {"feeds": feeds, "observations": self._observations()})
+        self.feeds, every = feeds, self._observations()
+        self._kept = incremental.restated(self._kept, {"feeds": feeds, "observations": every})
         open_ = self.points.filter((pl.col("system") == system) & ~_settled())
-        return {"observations": self._observations().join(open_.select(_KEY), on=_KEY, how="semi")}
+        return {"observations": every.join(open_.select(_KEY), on=_KEY, how="semi")}
 
     def decide(self, ctx: Context, changes: Mapping[str, pl.DataFrame], run_id: str) -> Outcome:
         """Decide anew what these changes touch, with the pushes under way as the outbox knows them."""
