@@ -65,13 +65,15 @@ def plan(ctx: Context, run_id: str, *, dry_run: bool = False) -> Planned:
 
 def plan_some(
     ctx: Context, wanted: pl.DataFrame, looked_at: guards.GuardInputs, things: pl.DataFrame, lately: pl.DataFrame
-) -> Planned:
+) -> pl.DataFrame:
     """Judge and store what is wanted (CORRECTIONS, all of kind `set`) of these listings (system, listing_key) alone.
 
     `looked_at.points` are all points, `lately` what was wanted of others just before: what share of a channel changes is judged
-    by them. What was planned of these listings
-    before and is not wanted any more is withdrawn, unless it is being sent. What a person had taken back is left to the next run,
-    but for lowerings.
+    by them. What was planned of these listings before and is not wanted any more is withdrawn, unless it is being sent. What a
+    person had taken back is left to the next run, but for lowerings.
+
+    Return the CORRECTIONS of these listings that are approved and have not left yet. One that left stays wanted until its number
+    is seen, and is not among them.
     """
     now, outbox = ctx.clock.now(), ctx.state.outbox
     back = undo.pending(ctx)
@@ -89,7 +91,7 @@ def plan_some(
     unsent = outbox.unsent(things).filter(pl.col("kind") == CorrectionKind.SET)
     stale = unsent.join(judged, on="idempotency_key", how="anti").join(back, on="correction_id", how="anti")
     outbox.advance_all([(name, {}) for name in stale["correction_id"]], [str(s) for s in UNSENT], CorrectionState.SUPERSEDED, now)
-    return Planned(judged, Counter(judged["state"].to_list()))
+    return unsent.filter(pl.col("state") == CorrectionState.APPROVED).join(stale, on="correction_id", how="anti")
 
 
 def projected(ctx: Context, run_id: str) -> pl.DataFrame:

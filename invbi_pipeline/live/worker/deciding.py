@@ -9,7 +9,7 @@ import polars as pl
 
 from invbi_pipeline.domain.frames import CORRECTIONS, POINT_KEY, empty
 from invbi_pipeline.domain.incremental import KEYS
-from invbi_pipeline.domain.words import CorrectionKind, CorrectionState
+from invbi_pipeline.domain.words import CorrectionKind
 from invbi_pipeline.errors import TerminalError
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.corrections.correct import plan_some
@@ -23,6 +23,7 @@ __all__ = ["Decider", "Decision"]
 # A plan of a batch run holds all that changed since the last one; ours what changed in a moment. That so large a share of a
 # channel changes at once is seen over a few moments.
 _LATELY: Final = timedelta(seconds=5)
+_THING: Final = ["system", "listing_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Decider:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._lately = empty(CORRECTIONS)
+        self._told = empty(CORRECTIONS).select(*_THING, "correction_id")  # approved corrections whose system was told of them
 
     def decide(self, memory: Memory, reads: Sequence[Read]) -> Decision:
         """Take in reads in their order, decide what they touch, and store what is wanted.
@@ -82,13 +84,18 @@ class Decider:
         return [memory.swept(sweep.feeds, sweep.system), *found]  # what the sweep itself read says more
 
     def _planned(self, memory: Memory, outcome: Outcome, wanted: pl.DataFrame) -> list[str]:
-        """Let the guards judge what is wanted and store it; return the systems of what is approved."""
-        now = self._ctx.clock.now()
+        """Let the guards judge what is wanted and store it; return the systems of what is approved and was not before.
+
+        What was, and has not left, its lane asks for again in its own time: told of it by each look at its number, it would never
+        rest.
+        """
+        now, things = self._ctx.clock.now(), outcome.part.things
         self._lately = self._lately.filter(pl.col("planned_at") > now - _LATELY)
         points = memory.with_outcome(outcome) if wanted.height else outcome.points
         truth = outcome.part.decided.truth
         looked_at = guarded(self._ctx, wanted, points, memory.feeds, truth.candidates, truth.mappings)
-        planned = plan_some(self._ctx, wanted, looked_at, outcome.part.things, self._lately)
+        approved = plan_some(self._ctx, wanted, looked_at, things, self._lately).select(self._told.columns)
         self._lately = pl.concat([self._lately, wanted])
-        approved = planned.corrections.filter(pl.col("state") == CorrectionState.APPROVED)
-        return approved["system"].unique().to_list()
+        new = approved.join(self._told, on="correction_id", how="anti")
+        self._told = pl.concat([self._told.join(things, on=_THING, how="anti"), approved])
+        return new["system"].unique().to_list()

@@ -42,7 +42,7 @@ class Lane:
         self._in_a_row = 0  # reads that failed since the last one that did not
         self._rests_until: datetime | None = None
         self._was_fresh = False  # the last read was of deliveries that had not failed
-        self.unproved = False  # something was sent, and its number has to be looked at again
+        self.unproved = False  # something was sent, and its number has to be looked at again; or waits to be sent
         self.proof: Read | None = None  # the last look at what was sent
         self._looks = 0
 
@@ -126,12 +126,11 @@ class Lane:
         flying = memory.flying(await asyncio.to_thread(ctx.state.outbox.in_state, *FLYING, system=self.system))
         tried = wanted if result.outcomes else wanted.clear()
         points = pl.concat([tried.select(POINT_KEY), flying.select(POINT_KEY)]).unique()
-        self.unproved = not points.is_empty()
-        if points.is_empty():
-            self._looks = 0
+        self.unproved = bool(points.height or wanted.height)
+        self._looks = self._looks + 1 if self.unproved and not result.sent else 0
+        if points.is_empty():  # nothing is approved, or only what waits for its share of a day's changes
             return result, Read(troubles=dict(result.troubles))
         found = await read_numbers(ctx, memory, self.system, points)
-        self._looks = 0 if result.sent else self._looks + 1
         return result, Read(found.batches, troubles={**result.troubles, **found.troubles})
 
     def patience(self) -> float:

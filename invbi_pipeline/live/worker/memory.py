@@ -175,7 +175,7 @@ class Memory:
     def move_on(self, changes: Mapping[str, pl.DataFrame], outcome: Outcome, now: datetime) -> None:
         """Go on from what was decided: it is what the next changes meet, and it waits to be written."""
         part = outcome.part
-        changed = changed_points(part.mine(self.points), outcome.points)
+        changed = changed_points(part.mine(_near(self.points, part.things)), outcome.points)
         self.unwritten.changed.append(changed.with_columns(changed_at=pl.lit(now).cast(UTC)))
         self.unwritten.ends = pl.concat([self.unwritten.ends, outcome.ends.filter(pl.col("outcome") != "still")])
         in_place = unlinked.moved_on(self._kept, changes, part)
@@ -188,8 +188,10 @@ class Memory:
     def with_outcome(self, outcome: Outcome) -> pl.DataFrame:
         """Return all POINTS as they are once an outcome stands."""
         if self._thereafter is None or self._thereafter[0] is not outcome:
-            others = self.points.join(outcome.part.things, on=_KEY[:2], how="anti")
-            self._thereafter = outcome, pl.concat([others, outcome.points])
+            things = outcome.part.things
+            named = self.points["listing_key"].is_in(things["listing_key"].unique().implode())
+            namesakes = self.points.filter(named).join(things, on=_KEY[:2], how="anti")
+            self._thereafter = outcome, pl.concat([self.points.filter(~named), namesakes, outcome.points])
         return self._thereafter[1]
 
     def flying(self, flights: pl.DataFrame) -> pl.DataFrame:
@@ -236,9 +238,9 @@ def _by_system(said: Mapping[str, pl.DataFrame]) -> dict[str, staging.Staged]:
     return {system: staging.Staged.of(frames) for system, frames in found.items()}
 
 
-def _near(frame: pl.DataFrame, looks: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of the listings that were looked at, and others of the same key: a join of all would cost more."""
-    return frame.filter(pl.col("listing_key").is_in(looks["listing_key"].unique().implode()))
+def _near(frame: pl.DataFrame, things: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of these listings, and of others with the same key: a join of all would cost ten times as much."""
+    return frame.filter(pl.col("listing_key").is_in(things["listing_key"].unique().implode()))
 
 
 def _settled() -> pl.Expr:

@@ -32,12 +32,7 @@ def measure_whole(rate: int | None = None, skus: int = _SKUS) -> tuple[dict[str,
         served(staged, Path(scratch) / "serve.log"),
     ):
         staged.warm()
-        for each in _RATES if rate is None else (rate,):
-            changes = staged.rush(each, _SECONDS)
-            figures[f"{each} events a second, limits off"] = _line(changes)
-            if each == _PROMISED:
-                targets.append(_within("limits off, 50 a second: p95 seconds", changes))
-        if rate is None:
+        if rate is None:  # before the floods: what they send is counted against the platforms' budgets of writes for minutes
             calm = staged.rush(_CALM, _SECONDS, limits=True)
             busy = staged.rush(_BUSY, _SECONDS, limits=True)
             figures[f"{_CALM} events a second, limits on"] = _line(calm)
@@ -49,6 +44,11 @@ def measure_whole(rate: int | None = None, skus: int = _SKUS) -> tuple[dict[str,
             more, target = _against_the_bound(busy)
             figures |= more
             targets.append(target)
+        for each in _RATES if rate is None else (rate,):
+            changes = staged.rush(each, _SECONDS)
+            figures[f"{each} events a second, limits off"] = _line(changes)
+            if each == _PROMISED:
+                targets.append(_within("limits off, 50 a second: p95 seconds", changes))
         figures["webhooks that were not taken"] = staged.not_taken()
     return figures, tuple(targets)
 
