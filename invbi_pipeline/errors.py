@@ -8,7 +8,7 @@
     │   ├── Throttled     the platform said when: `retry_after` seconds
     │   ├── Unreachable   no answer, a server's fault, or an open breaker
     │   ├── Paused        a person or a guard lets nothing be sent to this system
-    │   └── StoreBusy     another process holds the warehouse
+    │   └── StoreBusy     a store takes nothing now: another process holds it, its server is away, its disk is full
     ├── TerminalError     trying again changes nothing: stop and say so
     │   ├── Refused       the platform refused the request, with its reason
     │   └── BadAnswer     the answer breaks the platform's own contract (cut JSON, missing fields)
@@ -65,7 +65,7 @@ class Paused(TransientError):
 
 
 class StoreBusy(TransientError):
-    """Another process holds the warehouse or the state store."""
+    """The warehouse or the state store takes nothing now: another process holds it, its server is away, its disk is full."""
 
 
 class TerminalError(InvbiError):

@@ -203,11 +203,11 @@ class Process:
             self.stop.set()
             ended.cancel()
             _, late = await asyncio.wait(helpers, timeout=_ENDS_S)
-            await worker.stop()
+            stopped = await asyncio.gather(worker.stop(), return_exceptions=True)
             for one in late:  # a look that waits for its rate budget: nothing of it has landed, the next one reads it again
                 one.cancel()
             said = await asyncio.gather(*helpers, loop, return_exceptions=True)
-        _raise_first(said)
+        _raise_first([*said, *stopped])
 
     async def _renew(self, lease: Lease) -> None:
         while await rest(self.ctx.clock, RENEW_S, self.stop):

@@ -6,6 +6,7 @@ and of listings in `State.decisions` (`store.decisions`), rate budgets in `State
 transaction.
 """
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, InvalidRequestError, NoSuchModuleError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from invbi_pipeline.domain.frames import UTC
@@ -32,6 +33,15 @@ from invbi_pipeline.store.state_tables import BREAKERS, CURSORS, LIVES, META, PA
 __all__ = ["BREAKER_ROWS", "PAUSE_ROWS", "Cursor", "State", "open_state"]
 
 _DATABASES: Final = ("sqlite", "postgresql")
+# What SQLite says of a file that it could use otherwise, by its primary result code (sqlite.org/rescode.html).
+_HELD, _FULL = "is held by another process. Nothing was changed; run again.", "cannot be written: its disk"
+_SQLITE_WAITS: Final = {
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_FULL: f"{_FULL} is full. Nothing was changed; make room and run again.",
+    sqlite3.SQLITE_IOERR: f"{_FULL} fails, or is full. Nothing was changed; make room, look after the disk, and run again.",
+}
+_PRIMARY: Final = 0xFF  # of an extended result code
 _HEAD: Final = "0005"  # the newest version in migrations/
 
 BREAKER_ROWS: Final = {"system": pl.String(), "failures": pl.Int64(), "blind_since": UTC, "reason": pl.String()}
@@ -54,7 +64,10 @@ class Cursor:
 
 
 class State:
-    """The state store behind one engine. Raises `StoreBusy` when another process keeps it locked, or its server is away."""
+    """The state store behind one engine.
+
+    Raises `StoreBusy` when another process keeps it locked, its server is away or takes no changes, or its disk is full.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -74,12 +87,9 @@ class State:
     def _busy_when_locked(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as trouble:
-            url = _shown(self._engine.url)
-            if "locked" in str(trouble.orig):
-                raise StoreBusy(f"The state store {url} is held by another process. Nothing was changed; run again.") from trouble
-            if self._engine.dialect.name == "postgresql":  # it restarts, say; its own text may quote what was to be stored
-                raise StoreBusy(f"The state store {url} does not answer. Nothing was changed; run again.") from trouble
+        except DBAPIError as trouble:
+            if busy := _takes_nothing(trouble, self._engine):
+                raise busy from trouble
             raise
 
     @contextmanager
@@ -232,9 +242,8 @@ def open_state(url: str, folder: Path, wait_s: float = 20.0) -> State:
     try:
         _migrate(engine, wait_s)
     except DBAPIError as trouble:
-        if "locked" in str(trouble.orig):
-            where = _shown(engine.url)
-            raise StoreBusy(f"The state store {where} is held by another process. Nothing was changed; run again.") from trouble
+        if engine.dialect.name == "sqlite" and (busy := _takes_nothing(trouble, engine)):
+            raise busy from trouble
         raise ConfigError(
             f"Cannot open the state store {_shown(engine.url)}: {trouble.orig}.",
             [("store.state_url", "a database that can be opened", "correct the address, or make the folder writable")],
@@ -269,6 +278,19 @@ def _engine(url: str, folder: Path, wait_s: float) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _set_up_sqlite)
     return engine
+
+
+def _takes_nothing(trouble: DBAPIError, engine: Engine) -> StoreBusy | None:
+    """Return what to say of a store that will take something again by itself, or once there is room; None of any other trouble.
+
+    The text of PostgreSQL may quote what was to be stored, and is not repeated.
+    """
+    where = f"The state store {_shown(engine.url)}"
+    if engine.dialect.name == "postgresql":  # it restarts, say, or takes no changes until it has room again
+        away = isinstance(trouble, OperationalError | InternalError)
+        return StoreBusy(f"{where} does not answer, or takes no changes. Nothing was changed; run again.") if away else None
+    why = _SQLITE_WAITS.get(getattr(trouble.orig, "sqlite_errorcode", 0) & _PRIMARY)
+    return StoreBusy(f"{where} {why}") if why else None
 
 
 def _wrong_address(what: str, mend: str) -> ConfigError:

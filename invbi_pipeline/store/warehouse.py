@@ -5,6 +5,7 @@ longer than told, and is closed again; people and other programs read a copy tha
 Within a process, steps of several threads take turns.
 """
 
+import errno
 import os
 import re
 import threading
@@ -31,6 +32,8 @@ _TABLES_HERE: Final = """
     SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_catalog() AND NOT internal ORDER BY ALL
 """
 _ALL_ROWS: Final = 2**62
+# DuckDB says in the system's words why a file cannot be written; these pass when somebody makes room, or mends the disk.
+_OF_THE_DISK: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS))
 _ROWS_AT_ONCE: Final = 50_000  # of a frame on its way in: bounds the copies that are made for it
 _TURN: Final = threading.RLock()  # DuckDB's file lock is per process: threads of ours queue here
 # a reader of the copy sees the copy, and nothing beside it
@@ -166,7 +169,7 @@ class Warehouse:
 
     @contextmanager
     def open(self) -> Iterator[Database]:
-        """Open for one step. Raises `StoreBusy`, naming the holder, when another process keeps the file for longer."""
+        """Open for one step. Raises `StoreBusy`: another process (named) keeps the file for longer, or the disk is full."""
         outer: Database | None = getattr(self._mine, "database", None)
         if outer is not None:
             yield outer
@@ -188,12 +191,13 @@ class Warehouse:
                 f"Another step of this process kept {self.path} for more than {self.wait_s:g} s. Nothing was changed."
             )
         try:
-            connection = self._mine.connection = self._connect()
-            try:
-                yield
-            finally:
-                self._mine.connection = None
-                connection.close()
+            with _room_for(self.path):
+                connection = self._mine.connection = self._connect()
+                try:
+                    yield
+                finally:
+                    self._mine.connection = None
+                    connection.close()
         finally:
             _TURN.release()
 
@@ -316,10 +320,24 @@ class Warehouse:
 
 
 @contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Say of a file that the disk takes nothing of that it has to wait: `StoreBusy`."""
+    try:
+        yield
+    except duckdb.Error as trouble:
+        of_the_disk = [said for said in _OF_THE_DISK if said in str(trouble)]
+        if not of_the_disk:
+            raise
+        what = f"{path} cannot be written: {of_the_disk[0]}. Nothing was changed; make room on its disk and run again."
+        raise StoreBusy(what) from trouble
+
+
+@contextmanager
 def _told_of(path: Path, what: str, mend: str) -> Iterator[None]:
     """Say of a file that the system or DuckDB refuses that it cannot be `what`, and how to mend it."""
     try:
-        yield
+        with _room_for(path):
+            yield
     except (OSError, duckdb.IOException) as trouble:
         said = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
         raise ConfigError(f"{path} cannot be {what}: {said}", [("data_dir, store.warehouse", str(path), mend)]) from trouble

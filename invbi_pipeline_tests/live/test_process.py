@@ -23,6 +23,7 @@ from invbi_pipeline.live.process import Process
 from invbi_pipeline.live.queues import SqsQueue
 from invbi_pipeline.live.receiver import webhook_url
 from invbi_pipeline.live.worker import Worker
+from invbi_pipeline.live.worker.desk import Desk
 from invbi_pipeline.sandbox.contract import ItemSpec
 from invbi_pipeline.sandbox.shopify import ShopifyAccount
 from invbi_pipeline.store.state import open_state
@@ -208,6 +209,19 @@ def test_a_second_worker_waits_and_ends_without_having_worked(config: Config, ca
     lived(config, live, register=True)
     assert first.take()
     state.close()
+
+
+def test_a_worker_that_cannot_even_put_away_what_it_has_ends_the_process(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: object, *_: object) -> None:
+        raise ZeroDivisionError
+
+    async def live(house: House) -> None:
+        await house.until(house.process.stop.is_set)
+
+    monkeypatch.setattr(Desk, "keep", broken)
+    monkeypatch.setattr(Desk, "aside", broken)
+    with pytest.raises(ZeroDivisionError):
+        lived(config, live)
 
 
 def test_what_nobody_foresaw_ends_the_process_and_gives_the_lease_back(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.cli.bench.chaos.fuse import FusedWarehouse
 from invbi_pipeline.domain.words import Dataset
-from invbi_pipeline.errors import StoreBusy, Unreachable
+from invbi_pipeline.errors import StoreBusy, Throttled, Unreachable
 from invbi_pipeline.flows.decision.equality import unequal
 from invbi_pipeline.flows.decision.turn import whole_turn
 from invbi_pipeline.live.metrics import Metrics
@@ -187,6 +187,31 @@ def test_a_worker_that_runs_searches_by_itself(shop: SmallShop, monkeypatch: pyt
 
     asyncio.run(until_searched())
     work(shop)  # what follows of it is sent: the other tests share the shop
+
+
+def test_what_cannot_leave_yet_is_tried_again_in_its_own_time_not_after_each_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMALL_SHOP_TOKEN", "x")
+    with small_shop(tmp_path) as shop:
+        looks: list[int] = []
+        read_back = shop.shop.read_back
+
+        def throttled() -> None:
+            raise Throttled("Too many writes.", 60.0)
+
+        async def counted(points: list[tuple[str, str]]) -> object:
+            looks.append(len(points))
+            return await read_back(points)
+
+        monkeypatch.setattr(shop.shop, "read_back", counted)
+        shop.shop.sending = throttled
+        shop.lies("k1", 7)
+        tell(shop, "till", "k1")
+        work(shop)
+        assert (looks, shop.corrections()["state"].to_list()) == ([1], ["approved"])
+        shop.shop.sending = lambda: None
+        assert (work(shop).sent, shop.shows("k1")) == (1, 7)
 
 
 def test_a_system_whose_numbers_cannot_be_read_is_not_back_because_its_orders_can(shop: SmallShop) -> None:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, event, inspect, text
 
 from invbi_pipeline.domain.frames import FINDINGS
 from invbi_pipeline.domain.words import Said
@@ -101,6 +101,39 @@ def test_a_locked_store_is_busy_not_broken(tmp_path: Path) -> None:
             state.set_mark("a", "b")
         other.exec_driver_sql("ROLLBACK")
     engine.dispose()
+
+
+def test_a_store_whose_disk_is_full_waits_for_room(tmp_path: Path) -> None:
+    open_state(URL, tmp_path).close()
+    room = {"pages": 1}  # as many as there are
+    engine = create_engine(f"sqlite:///{tmp_path / 'state.db'}")
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {room['pages']}"))
+    state = State(engine)
+
+    with pytest.raises(StoreBusy, match="is full"):
+        state.set_mark("a", "b" * 100_000)
+    room["pages"] = 10_000
+    state.set_mark("a", "c")
+
+    assert state.mark("a") == "c"
+    state.close()
+
+
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_a_server_that_takes_no_changes_for_a_while_is_busy(state: State) -> None:
+    with state._engine.connect() as admin:
+        name = admin.execute(text("SELECT current_database()")).scalar()
+    for word, takes in (("on", False), ("off", True)):
+        with state._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
+            admin.execute(text("SET default_transaction_read_only = off"))
+            admin.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {word}'))
+        state._engine.dispose()  # what is connected already goes on as before
+        if takes:
+            state.set_mark("a", "b")
+        else:
+            with pytest.raises(StoreBusy, match="takes no changes"):
+                state.set_mark("a", "b")
+    assert state.mark("a") == "b"
 
 
 def test_a_cursor_never_set_is_empty(state: State) -> None:

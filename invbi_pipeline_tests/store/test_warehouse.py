@@ -106,6 +106,31 @@ def test_a_file_held_by_another_process_is_waited_for_and_its_holder_named(tmp_p
     assert waits
 
 
+def test_on_a_full_disk_a_step_leaves_nothing_behind_and_the_next_one_finds_room(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    step = f"""
+import resource, signal
+import polars as pl
+from invbi_pipeline.errors import StoreBusy
+from invbi_pipeline.store.warehouse import Warehouse
+warehouse = Warehouse({str(path)!r})
+rows = pl.select(kit_sku=pl.int_range(200_000).cast(pl.String), sku=pl.lit("A"), quantity=pl.lit(1, pl.Int64))
+warehouse.append("truth.kits", rows.head(1))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (warehouse.path.stat().st_size, -1))
+try:
+    warehouse.append("truth.kits", rows)
+except StoreBusy as busy:
+    print(busy)
+resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+warehouse.append("truth.kits", rows.tail(1))
+"""
+    done = subprocess.run([sys.executable, "-c", step], capture_output=True, text=True, check=True)
+
+    assert "make room on its disk" in done.stdout
+    assert Warehouse(path).read("truth.kits")["kit_sku"].to_list() == ["0", "199999"]
+
+
 def test_a_step_of_another_thread_is_waited_for(warehouse: Warehouse) -> None:
     inside, go_on = threading.Event(), threading.Event()
 

@@ -90,8 +90,10 @@ class Worker:
                     one.cancel()  # nothing of it has landed, or the next process finds it where it did
         finally:
             self._running = False
-            await self._desk.aside()
-            self._ended.set()
+            try:
+                await self._desk.aside()
+            finally:  # a store that fails must not keep whoever waits for the end
+                self._ended.set()
 
     async def stop(self) -> None:
         """Finish the micro-batch in hand, write it down, and end `run`."""
