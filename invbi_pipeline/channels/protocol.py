@@ -102,6 +102,9 @@ class Reading:
     requests: int = 0
     warnings: tuple[str, ...] = ()
     rejected: pl.DataFrame | None = None  # rows the channel itself judged unusable: dataset, row_number, reason, payload
+    # Of `read_orders`: the orders that the platform showed, whether or not a line of theirs counts for stock, each with the
+    # platform's time of its newest change (None: it says none).
+    shown: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,7 @@ class NamesOrders(Protocol):
     async def read_orders(self, order_ids: Sequence[str]) -> Reading:
         """Read these orders now: the frames of `read(Dataset.ORDERS)`, of those that the platform shows already.
 
+        Which those are, `Reading.shown` says.
         Others that changed meanwhile are not among them, so it says nothing of how far the order feed is complete.
         """
         ...

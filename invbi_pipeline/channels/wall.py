@@ -11,7 +11,7 @@ import polars as pl
 from invbi_pipeline.channels.redact import drop_personal
 from invbi_pipeline.domain.frames import WALL
 
-__all__ = ["Row", "iso", "payload_of", "wall_frame"]
+__all__ = ["Row", "iso", "payload_of", "shown", "wall_frame"]
 
 Row = Mapping[str, object]
 
@@ -34,6 +34,19 @@ def payload_of(value: object) -> str:
 def iso(text: object) -> str | None:
     """Return a platform's time as ISO 8601 of at most microseconds; None stays None."""
     return None if text is None else _NANOSECONDS.sub(r"\1", str(text))
+
+
+def shown(orders: Iterable[tuple[str, object]]) -> dict[str, datetime | None]:
+    """Return `Reading.shown` of order ids, each with the platform's text of when the order last changed."""
+    return {order_id: _moment(said) for order_id, said in orders}
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(iso(text) or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _text(value: object) -> str | None:

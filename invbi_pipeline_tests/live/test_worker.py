@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -107,6 +108,25 @@ def test_many_deliveries_of_one_listing_are_one_read(shop: SmallShop, monkeypatc
     shop.lies("k4", 2)
     tell(shop, "till", "k4", times=400)
     assert (work(shop).deliveries, asked, shop.shows("k4")) == (400, [1], 2)
+
+
+def test_an_order_that_is_shown_without_a_line_answers_its_delivery_and_one_that_is_not_shown_waits(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = shop.clock.now()
+    changed: dict[str, datetime | None] = {"typed": happened, "undated": None, "behind": happened - timedelta(seconds=1)}
+
+    async def read_orders(order_ids: list[str]) -> Reading:
+        return replace(await shop.shop.read(Dataset.ORDERS), shown={one: changed[one] for one in order_ids if one in changed})
+
+    monkeypatch.setattr(shop.shop, "read_orders", read_orders, raising=False)
+    for order in (*changed, "absent"):
+        made = Delivery("shop", f"of {order}", "a/topic", shop.clock.now(), order_ids=(order,), occurred_at=happened)
+        shop.ctx.state.inbox.receive([made])
+    assert work(shop).deliveries == 2
+    assert [one.order_ids for one in shop.ctx.state.inbox.waiting()] == [("behind",), ("absent",)]
+    shop.clock.at += timedelta(minutes=2, seconds=1)
+    assert (work(shop).deliveries, shop.ctx.state.inbox.waiting()) == (2, [])  # left to the next sweep
 
 
 def test_nothing_is_decided_while_a_run_decides(shop: SmallShop) -> None:

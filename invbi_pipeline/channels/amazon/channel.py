@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from invbi_pipeline.channels.amazon.orders import OrderReader
 from invbi_pipeline.channels.protocol import Clock, Event, Health, Reading, Subscription, Write, WriteOutcome, WriteResult
 from invbi_pipeline.channels.retry import retry_code
 from invbi_pipeline.channels.shared import Shared
-from invbi_pipeline.channels.wall import Row, wall_frame
+from invbi_pipeline.channels.wall import Row, shown, wall_frame
 from invbi_pipeline.config import SystemConfig
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import InvbiError, Refused
@@ -131,7 +132,8 @@ class AmazonChannel:
             if read is not None:
                 found.rows.append(read[0])
                 found.reached(read[1])
-        return self._reading(Dataset.ORDERS, self._order_frames(found), found.at, False, began, sent)
+        reading = self._reading(Dataset.ORDERS, self._order_frames(found), found.at, False, began, sent)
+        return replace(reading, shown=shown((order["orderId"], order["lastUpdatedTime"]) for order in found.rows))
 
     async def write(self, corrections: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections; those of listings that Amazon ships are refused here and never sent."""

@@ -19,6 +19,7 @@ from invbi_pipeline.channels.shopify.documents import CHECK, COUNT_LISTINGS, COU
 from invbi_pipeline.channels.shopify.events import parse_event
 from invbi_pipeline.channels.shopify.facts import FACTS, ORDERS_BULK_ABOVE, SCOPES
 from invbi_pipeline.channels.shopify.writing import send
+from invbi_pipeline.channels.wall import shown
 from invbi_pipeline.config import SystemConfig
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import BadAnswer, InvbiError
@@ -150,10 +151,12 @@ class ShopifyChannel:
         began, sent = self._clock.now(), self._http.requests
         try:
             found, at = await asked
-            frames = self._order_frames(await orders.tables(self._api, found))
+            tables = await orders.tables(self._api, found)
+            frames = self._order_frames(tables)
         except (KeyError, TypeError) as lacking:
             raise BadAnswer(f"{self.system}: Shopify's answer lacks what its schema promises of orders ({lacking}).") from lacking
-        return self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
+        reading = self._reading(Dataset.ORDERS, frames, at or began, began, sent, full=False)
+        return replace(reading, shown=shown(tables.orders.select("order_id", "updated_at").iter_rows()))
 
     async def _frames(self, dataset: Dataset, since: str) -> tuple[dict[str, pl.DataFrame], datetime]:
         match dataset:

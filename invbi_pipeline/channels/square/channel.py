@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,7 +15,7 @@ from invbi_pipeline.channels.square import events, rows, subscriptions, writes
 from invbi_pipeline.channels.square.api import Json, Rows, SquareApi
 from invbi_pipeline.channels.square.facts import FACTS
 from invbi_pipeline.channels.square.rows import Variation
-from invbi_pipeline.channels.wall import Row, wall_frame
+from invbi_pipeline.channels.wall import Row, shown, wall_frame
 from invbi_pipeline.config import SystemConfig
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import ConfigError, InvbiError
@@ -145,7 +146,8 @@ class SquareChannel:
             changes = await self._api.changes(await self._places(), min(placed) - _CLOCKS, named)
             booked = [c for c in changes.rows if _of_an_order(c) and _of_these(c, ids)]
         made = {name: wall_frame(name, self.system, held) for name, held in _order_frames(orders.rows, booked).items()}
-        return self._reading(Dataset.ORDERS, made, orders.at, False, began, sent)
+        reading = self._reading(Dataset.ORDERS, made, orders.at, False, began, sent)
+        return replace(reading, shown=shown((str(order["id"]), order.get("updated_at")) for order in orders.rows))
 
     async def write(self, corrections: Sequence[Write]) -> AsyncIterator[WriteResult]:
         """Send corrections, 100 a call; see `square.writes`."""

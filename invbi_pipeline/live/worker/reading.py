@@ -15,8 +15,6 @@ import polars as pl
 
 from invbi_pipeline.channels.limits import patiently
 from invbi_pipeline.channels.protocol import Channel, FindsOrders, NamesOrders, Reading
-from invbi_pipeline.domain.frames import WALL
-from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context, asking
 from invbi_pipeline.flows.feeds.inbox import read_points, where_to_look, worth_landing
@@ -93,18 +91,21 @@ async def read_named(ctx: Context, memory: Memory, system: str, deliveries: Sequ
     channel, found = ctx.channels[system], Read()
     keys = list(dict.fromkeys(key for one in deliveries for key in one.listing_keys))
     orders = list(dict.fromkeys(order for one in deliveries for order in one.order_ids))
+    shown: Mapping[str, datetime | None] = {}
     with _asking(found, system, "its deliveries wait"):
         if keys:
             found.batches += await _numbers(ctx, memory, channel, keys)
         if orders and isinstance(channel, NamesOrders):
-            found.batches.append(await _orders(ctx, system, channel.read_orders(orders)))
+            reading = await _in_time(channel.read_orders(orders))
+            shown = reading.shown
+            found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
     if found.troubles:
         found.late = list(deliveries)
         return found
-    shown = _shown(found.batches) if isinstance(channel, NamesOrders) else None
+    names_orders = isinstance(channel, NamesOrders)
     for one in deliveries:
         gone = ctx.clock.now() - one.received_at > PATIENCE
-        (found.answered if gone or shown is None or _answered(one, shown) else found.late).append(one)
+        (found.answered if gone or not names_orders or _answered(one, shown) else found.late).append(one)
     return found
 
 
@@ -121,7 +122,8 @@ async def read_recent(ctx: Context, system: str, since: datetime) -> Read:
     channel, found = ctx.channels[system], Read()
     assert isinstance(channel, FindsOrders)
     with _asking(found, system, "its orders are left to the next sweep"), patiently():
-        found.batches.append(await _orders(ctx, system, channel.recent_orders(since)))
+        reading = await _in_time(channel.recent_orders(since))
+        found.batches.append(await asyncio.to_thread(_prepared, ctx, reading, system))
     return found
 
 
@@ -148,10 +150,9 @@ def _asking(found: Read, system: str, then: str) -> Iterator[None]:
         found.troubles[system] = str(trouble)
 
 
-async def _orders(ctx: Context, system: str, asked: Coroutine[Any, Any, Reading]) -> Batch:
+async def _in_time(asked: Coroutine[Any, Any, Reading]) -> Reading:
     async with asyncio.timeout(_PATIENCE_S):
-        reading = await asked
-    return await asyncio.to_thread(_prepared, ctx, reading, system)
+        return await asked
 
 
 async def _numbers(ctx: Context, memory: Memory, channel: Channel, keys: Sequence[str]) -> list[Batch]:
@@ -167,15 +168,6 @@ async def _numbers(ctx: Context, memory: Memory, channel: Channel, keys: Sequenc
 def _prepared(ctx: Context, reading: Reading, system: str) -> Batch:
     run_id = ctx.new_id()
     return prepare(reading, system, run_id, f"{run_id}.{system}.{reading.dataset}.event", POINTS)
-
-
-def _shown(batches: Sequence[Batch]) -> dict[str, datetime | None]:
-    """The orders that were read, with the platform's time of their newest change."""
-    lines = [batch.frame("order_lines") for batch in batches if batch.dataset == Dataset.ORDERS]
-    if not lines:
-        return {}
-    newest = pl.concat(line.select(WALL["order_lines"].keys()) for line in lines).group_by("order_id")
-    return dict(newest.agg(pl.col("updated_at").max()).iter_rows())
 
 
 def _answered(delivery: Delivery, shown: Mapping[str, datetime | None]) -> bool:
