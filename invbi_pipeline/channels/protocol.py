@@ -247,8 +247,8 @@ class NamesOrders(Protocol):
     async def read_orders(self, order_ids: Sequence[str]) -> Reading:
         """Read these orders now: the frames of `read(Dataset.ORDERS)`, of those that the platform shows already.
 
-        Which those are, `Reading.shown` says.
-        Others that changed meanwhile are not among them, so it says nothing of how far the order feed is complete.
+        Which those are, `Reading.shown` says. Others that changed meanwhile are not among them, so it says nothing of how far
+        the order feed is complete.
         """
         ...
 

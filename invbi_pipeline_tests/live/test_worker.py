@@ -313,6 +313,34 @@ def test_a_sweep_decides_what_no_event_told_of_and_counts_it(shop: SmallShop) ->
     assert (work(shop).sent, shop.shows("k8")) == (1, 1)
 
 
+def line(order: str, key: str, changed: datetime) -> dict[str, object]:
+    said = {"order_id": order, "line_id": "1", "listing_key": key, "location_key": "1", "state": "open", "external_id": ""}
+    return {**said, "quantity": 1, "open_quantity": 1, "ordered_at": changed, "updated_at": changed}
+
+
+def test_what_changed_before_a_system_was_first_read_or_before_the_last_look_was_missed_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMALL_SHOP_TOKEN", "x")
+    shop = SmallShop(tmp_path)
+    began = shop.clock.now()
+    worker = Worker(shop.ctx, Metrics())
+
+    def missed() -> int:
+        shop.clock.at += timedelta(minutes=5)
+        return asyncio.run(worker.sweep("shop")).missed_orders
+
+    lines = shop.shop.frames.setdefault("order_lines", [])
+    lines.append(line("of old", "k0", began - timedelta(days=30)))
+    assert missed() == 0
+    lines.append(line("of old, shown late", "k1", began - timedelta(days=2)))
+    assert missed() == 0
+    lines.append(line("not shown at once", "k2", shop.clock.now() - timedelta(seconds=30)))  # its order_lag is a minute
+    lines.append(line("new", "k3", shop.clock.now() + timedelta(minutes=1)))
+    assert missed() == 2
+    shop.ctx.state.close()
+
+
 def test_a_sweep_of_a_system_that_is_away_says_so(shop: SmallShop) -> None:
     shop.till.trouble[Dataset.STOCK] = Unreachable("the till is away")
     try:

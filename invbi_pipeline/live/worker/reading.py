@@ -15,6 +15,7 @@ import polars as pl
 
 from invbi_pipeline.channels.limits import patiently
 from invbi_pipeline.channels.protocol import Channel, FindsOrders, NamesOrders, Reading
+from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context, asking
 from invbi_pipeline.flows.feeds.inbox import read_points, where_to_look, worth_landing
@@ -34,34 +35,50 @@ _PATIENCE_S: Final = 60.0  # for one answer, whatever its retries would still do
 class Sweep:
     """A system was swept: how far all feeds reach now (FEEDS), and what its deliveries named lately (`inbox.DELIVERY_ROWS`).
 
-    Deciding it says how many orders and levels had changed that no delivery named.
+    `before`: how far each dataset had been read before (the platform's time); one that never was is lacking. Deciding it says
+    how many orders and levels had changed since that no delivery named.
     """
 
     system: str
     feeds: pl.DataFrame
     named: pl.DataFrame
+    before: Mapping[str, datetime]
     missed_orders: int = 0
     missed_levels: int = 0
 
     @property
     def reach(self) -> datetime | None:
         """How far the system's orders were read: the platform's time."""
-        said = self.feeds.filter(system=self.system)["orders_complete_to"].drop_nulls().to_list()
-        return said[0] if said else None
+        said: datetime | None = self._said("orders_complete_to")
+        return said
 
     def count(self, changes: Mapping[str, pl.DataFrame], points: pl.DataFrame, now: datetime) -> None:
-        """Count what changed, longer ago than a delivery is under way, and was named by none; `points` are those before."""
+        """Count what changed since the look before, longer ago than a delivery is under way, and was named by none.
+
+        `points` are those before. A first look shows all that ever was: nothing of it was missed.
+        """
         orders = self.named.explode("order_ids").select(order_id="order_ids").drop_nulls().unique()
         keys = self.named.explode("listing_keys").select(listing_key="listing_keys").drop_nulls().unique()
-        if (lines := changes.get("order_lines")) is not None:
-            old = lines.filter(pl.col("updated_at") < now - _UNDER_WAY)
+        lines, held_to = changes.get("order_lines"), self._held_to()
+        if lines is not None and held_to is not None:
+            old = lines.filter(pl.col("updated_at").is_between(held_to, now - _UNDER_WAY, closed="left"))
             unnamed = old.join(orders, on="order_id", how="anti").join(keys, on="listing_key", how="anti")
             self.missed_orders += unnamed["order_id"].n_unique()
-        if (looks := changes.get("observations")) is not None:
+        looks = changes.get("observations")
+        if looks is not None and Dataset.STOCK in self.before:
             was = points.select("system", "listing_key", "location", was="raw").drop_nulls("was")
             moved = looks.join(was, on=["system", "listing_key", "location"]).filter(pl.col("quantity") != pl.col("was"))
             old = moved.filter(pl.col("changed_at").is_null() | (pl.col("changed_at") < now - _UNDER_WAY))
             self.missed_levels += old.join(keys, on="listing_key", how="anti").height
+
+    def _held_to(self) -> datetime | None:
+        """Return up to when the look before can be relied upon to have shown the orders: not of its last moments, by the lag."""
+        read_to = self.before.get(Dataset.ORDERS)
+        return read_to - timedelta(seconds=self._said("order_lag_s") or 0) if read_to is not None else None
+
+    def _said(self, column: str) -> Any:
+        said = self.feeds.filter(system=self.system)[column].drop_nulls().to_list()
+        return said[0] if said else None
 
 
 @dataclass(slots=True)

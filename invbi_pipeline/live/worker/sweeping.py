@@ -29,6 +29,11 @@ log = logging.getLogger("invbi.worker")
 _NAMED_LATELY: Final = timedelta(hours=1)  # an order changes for longer than that after the delivery which names it: seldom
 _NEARLY_S: Final = 5.0  # a budget that is full again within this has something to spare
 
+_READ_BEFORE: Final = """
+SELECT dataset, max(platform_time) AS reached FROM raw.batches
+WHERE system = $system AND scope = 'sweep' AND verdict = 'believed' AND run_id <> $run GROUP BY dataset
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
@@ -121,9 +126,10 @@ class Sweeping:
 
 
 def _swept(ctx: Context, system: str, result: IngestResult) -> tuple[list[Batch], Sweep]:
-    """Return the believed reads of a sweep as they landed, how far all feeds reach, and what deliveries named lately."""
+    """Return the believed reads of a sweep as they landed, how far feeds reach and reached, and what deliveries named lately."""
     mine = result.batches.filter(system=system)
     with ctx.warehouse.open() as db:
         batches = landed(db, mine["batch_id"].to_list())
+        before = dict(db.query(_READ_BEFORE, {"system": system, "run": result.run_id}).iter_rows())
     named = ctx.state.inbox.held(system, ctx.clock.now() - _NAMED_LATELY)
-    return batches, Sweep(system, result.feeds, named)
+    return batches, Sweep(system, result.feeds, named, before)
