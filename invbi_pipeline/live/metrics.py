@@ -44,7 +44,7 @@ class Metrics:
         )
         self.missed: Final = Counter(
             "invbi_missed_events",
-            "Orders and levels that changed and that no event had announced.",
+            "Orders and levels that changed at a system which tells of its events, and that no event had announced.",
             ["platform", "system", "kind"],
             registry=self.registry,
         )
@@ -93,6 +93,11 @@ class Metrics:
         self.unread: Final = Counter(
             "invbi_worker_failures", "Looks of the worker at a system that failed.", ["system"], registry=self.registry
         )
+
+    def may_miss(self, platform: str, system: str) -> None:
+        """Let the series of what a system did not announce begin at 0: of one born later nobody sees the first rise."""
+        for kind in ("order", "level"):
+            self.missed.labels(platform, system, kind)
 
     def page(self) -> Response:
         """Return every series in Prometheus' text format."""

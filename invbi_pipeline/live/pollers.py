@@ -104,7 +104,8 @@ async def _looked(ctx: Context, system: str, sweeper: Sweeper, announced: Announ
         log.warning("%s could not be swept: %s", system, reason, extra={"system": system})
         return False
     metrics.sweeps.labels(system, "read").inc()
-    if missed := found.missed_orders + found.missed_levels:
+    missed = found.missed_orders + found.missed_levels if system in announced.standing else 0  # who never tells misses nothing
+    if missed:
         platform = ctx.config.systems[system].platform
         metrics.missed.labels(platform, system, "order").inc(found.missed_orders)
         metrics.missed.labels(platform, system, "level").inc(found.missed_levels)

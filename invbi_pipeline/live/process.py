@@ -231,6 +231,8 @@ class Process:
 
     async def _subscriptions(self, looked: asyncio.Event) -> None:
         """Look at the subscriptions now and again; what stands says who can be relied upon to tell."""
+        for name in announcing(self.ctx):
+            self.metrics.may_miss(self.ctx.config.systems[name].platform, name)
         while True:
             for name, one in (await look(self.ctx, mend=self.register)).items():
                 self._note(name, one)

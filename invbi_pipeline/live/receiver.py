@@ -7,6 +7,7 @@ or longer for an answer (Shopify 5 s, Square 10 s: shopify.dev/docs/apps/build/w
 
 import asyncio
 import hashlib
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -40,6 +41,8 @@ _REFUSED: Final[Mapping[str, tuple[int, str]]] = {
     "no_webhooks": (404, "no such webhook"),
 }
 _STRANGER: Final = (401, "signature refused")
+_UNVERIFIED: Final = (503, "cannot be verified now")
+_UNSTORED: Final = (503, "cannot be stored now")
 _PROBE: Final = "receiver.ready"  # the mark that /readyz writes
 _LONGEST_ID: Final = 200  # the header that holds a delivery's id is not signed: a stranger may write anything there
 
@@ -123,6 +126,8 @@ class _Receiver:
         self._told = told
         self._writer = InboxWriter(self._commit)
         metrics.queued.set_function(lambda: self._writer.queued)
+        for system, (_, trouble) in itertools.product(channels, (_UNVERIFIED, _UNSTORED)):
+            metrics.deliveries.labels(system, trouble)  # from 0: of a series born later nobody sees the first rise
 
     async def aclose(self) -> None:
         """Wait for what is being written."""
@@ -201,7 +206,7 @@ class _Receiver:
             raise _Answer(*_REFUSED["bad_event"]) from None
         except ConfigError as unset:
             log.error("%s: a delivery cannot be verified: %s", channel.system, unset)
-            raise _Answer(503, "cannot be verified now") from None
+            raise _Answer(*_UNVERIFIED) from None
 
     async def _stored(self, event: Event, delivery_id: str) -> bool:
         try:
@@ -218,7 +223,7 @@ class _Receiver:
                 return await written
         except (TimeoutError, StoreBusy, SQLAlchemyError) as trouble:  # its name alone: the text quotes what was to be stored
             log.warning("%s: the state store took no write (%s); nothing was acknowledged", who, type(trouble).__name__)
-            raise _Answer(503, "cannot be stored now") from None
+            raise _Answer(*_UNSTORED) from None
 
 
 def _delivery_id(event: Event, body: bytes) -> str:

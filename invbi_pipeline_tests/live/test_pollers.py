@@ -128,6 +128,11 @@ def test_a_system_that_tells_is_swept_at_a_longer_distance_until_it_was_caught_s
     assert announced.by("shop", looks.clock.now())
 
 
+def test_what_a_system_does_not_announce_that_nobody_expects_to_announce_it_is_not_missed(tmp_path: Path) -> None:
+    _, metrics, _ = followed(tmp_path, missed=2)
+    assert not shown(metrics, "invbi_missed_events_total", platform="shopify", system="shop", kind="order")
+
+
 @pytest.mark.parametrize("trouble", ["shop did not answer", StoreBusy("held")])
 def test_a_look_that_fails_is_counted_and_the_next_one_comes(tmp_path: Path, trouble: Exception | str) -> None:
     looks, metrics, _ = followed(tmp_path, trouble=trouble)

@@ -143,6 +143,17 @@ def test_the_one_that_works_says_so(config: Config) -> None:
     lived(config, live)
 
 
+def test_what_rules_watch_for_a_rise_begins_at_0(config: Config) -> None:
+    async def live(house: House) -> None:
+        value = house.process.metrics.registry.get_sample_value
+        missed = [{"platform": "shopify", "system": "shop", "kind": kind} for kind in ("order", "level")]
+        await house.until(lambda: [value("invbi_missed_events_total", one) for one in missed] == [0, 0])
+        for outcome in ("cannot be stored now", "cannot be verified now"):
+            assert value("invbi_deliveries_total", {"system": "shop", "outcome": outcome}) == 0
+
+    lived(config, live)
+
+
 def test_a_further_door_takes_deliveries_and_leaves_the_work_to_the_worker(config: Config) -> None:
     async def live(house: House) -> None:
         body = b'{"id": 7}'

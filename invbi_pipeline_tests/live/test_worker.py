@@ -39,6 +39,11 @@ def tell(shop: SmallShop, system: str, *keys: str, times: int = 1, name: str = "
     shop.ctx.state.inbox.receive(made)
 
 
+def line(order: str, key: str, changed: datetime) -> dict[str, object]:
+    said = {"order_id": order, "line_id": "1", "listing_key": key, "location_key": "1", "state": "open", "external_id": ""}
+    return {**said, "quantity": 1, "open_quantity": 1, "ordered_at": changed, "updated_at": changed}
+
+
 def at(nth: int) -> Callable[[int, str], bool]:
     """End the process at its n-th step."""
     return lambda step, _: step == nth
@@ -154,6 +159,21 @@ def test_a_raise_after_a_push_follows_as_soon_as_the_orders_were_read_past_its_p
     work(shop, worker)
     assert shop.shows("k11") == 9
     assert unequal(shop.ctx).is_empty()
+
+
+def test_an_order_found_between_sweeps_that_nobody_announced_is_said_by_the_next_sweep(shop: SmallShop) -> None:
+    worker = Worker(shop.ctx, Metrics())
+    for counted in (6, 9):  # a raise after a push waits for the orders
+        shop.lies("k9", counted)
+        tell(shop, "till", "k9")
+        work(shop, worker)
+    shop.shop.frames.setdefault("order_lines", []).append(line("lost between", "k14", shop.clock.now()))
+    shop.clock.at += timedelta(minutes=2)
+    assert asyncio.run(worker.catch_up()) == ["shop"]
+    found = [asyncio.run(worker.sweep("shop")).missed_orders for _ in range(2)]
+    shop.shop.frames["order_lines"].clear()
+    assert found == [1, 0]
+    work(shop, worker)
 
 
 def test_an_order_whose_delivery_was_lost_is_searched_for_where_its_number_fell(
@@ -311,11 +331,6 @@ def test_a_sweep_decides_what_no_event_told_of_and_counts_it(shop: SmallShop) ->
     found = asyncio.run(Worker(shop.ctx, Metrics()).sweep("till"))
     assert (found.trouble, found.missed_levels) == ("", 1)
     assert (work(shop).sent, shop.shows("k8")) == (1, 1)
-
-
-def line(order: str, key: str, changed: datetime) -> dict[str, object]:
-    said = {"order_id": order, "line_id": "1", "listing_key": key, "location_key": "1", "state": "open", "external_id": ""}
-    return {**said, "quantity": 1, "open_quantity": 1, "ordered_at": changed, "updated_at": changed}
 
 
 def test_what_changed_before_a_system_was_first_read_or_before_the_last_look_was_missed_by_nobody(

@@ -6,6 +6,7 @@ wait for that, and the newest are searched for where a number changed and no ord
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,6 @@ from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import InvbiError
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.feeds.ingest import IngestResult, ingest
-from invbi_pipeline.live.metrics import Metrics
 from invbi_pipeline.live.worker.memory import Outcome
 from invbi_pipeline.live.worker.reading import Read, Sweep, read_recent
 from invbi_pipeline.live.worker.waiting import Waiting, strange, waiting_for_orders
@@ -52,14 +52,12 @@ class Sweeping:
     `before` is awaited before each sweep; `decided` lets a read be decided, and returns when it is.
     """
 
-    def __init__(
-        self, ctx: Context, metrics: Metrics, before: Callable[[], Awaitable[None]], decided: Callable[[Read], Awaitable[None]]
-    ) -> None:
+    def __init__(self, ctx: Context, before: Callable[[], Awaitable[None]], decided: Callable[[Read], Awaitable[None]]) -> None:
         self._ctx = ctx
-        self._metrics = metrics
         self._before = before
         self._decided = decided
         self._waiting = Waiting([name for name, channel in ctx.channels.items() if isinstance(channel, FindsOrders)])
+        self._between = Counter[str]()  # by system: orders that nobody had announced, found between its sweeps
         self._turns = {name: asyncio.Lock() for name in ctx.channels}  # what is read of a system lands in that order
 
     def note(self, outcome: Outcome, now: datetime) -> None:
@@ -89,7 +87,7 @@ class Sweeping:
                 log.warning("%s: its orders could not be read on: %s", system, busy, extra={"system": system})
                 self._waiting.read(system, now, None)
                 continue
-            self._metrics.missed.labels(self._ctx.config.systems[system].platform, system, "order").inc(found.missed_orders)
+            self._between[system] += found.missed_orders
             read.append(system)
         return read
 
@@ -107,8 +105,8 @@ class Sweeping:
     async def sweep(self, system: str, datasets: Sequence[Dataset]) -> SweepResult:
         """Read everything that changed at a system since its cursors, as a run does, and decide what it touches.
 
-        What no delivery had named is counted, but not what changed so lately that its delivery may be under way. Raises
-        `StoreBusy`.
+        What no delivery had named is counted, with what was found of that between sweeps, but not what changed so lately that
+        its delivery may be under way. Raises `StoreBusy`.
         """
         async with self._turns[system]:
             await self._before()
@@ -118,7 +116,8 @@ class Sweeping:
             await self._decided(Read(batches, sweep=sweep))
             one = result.systems[system]
             self._waiting.read(system, began, None if one.reason else sweep.reach)
-            return SweepResult(system, one.rows, sweep.missed_orders, sweep.missed_levels, one.reason)
+            between = 0 if one.reason else self._between.pop(system, 0)
+            return SweepResult(system, one.rows, between + sweep.missed_orders, sweep.missed_levels, one.reason)
 
     def _can_spare(self, system: str) -> bool:
         full = self._ctx.state.budgets.full_at(system)

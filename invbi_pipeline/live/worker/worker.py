@@ -60,7 +60,7 @@ class Worker:
         self._desk = Desk(ctx)
         self._lanes = {name: Lane(name) for name in ctx.channels}
         self._reads: asyncio.Queue[Read] = asyncio.Queue(2 * len(self._lanes) + 1)
-        self._sweeping = Sweeping(ctx, metrics, self._knowing, self._decided)
+        self._sweeping = Sweeping(ctx, self._knowing, self._decided)
         self._hinted = asyncio.Event()
         self._arrived = asyncio.Event()  # a read waits to be decided
         self._stopping = asyncio.Event()
