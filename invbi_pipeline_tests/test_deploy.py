@@ -98,6 +98,12 @@ def test_somebody_is_woken_when_no_door_answers_and_when_nobody_works() -> None:
     assert {"source_labels": ["__meta_dns_name"], "target_label": "service"} in scrape["relabel_configs"]
 
 
+def test_somebody_is_woken_when_topics_are_lacking_and_when_nobody_can_see_whether_they_are() -> None:
+    (asked,) = [expression for expression in expressions() if "subscriptions_lacking" in expression and ">" in expression]
+    assert "max by (system) (invbi_subscriptions_lacking) > 0" in asked  # never true of NaN: it could not be seen then
+    assert " or max by (system) (invbi_subscriptions_unseen) > 0" in asked
+
+
 def test_a_service_that_ends_takes_no_other_ones_network_with_it() -> None:
     shared = [name for name, service in COMPOSE["services"].items() if "network_mode" in service]
     assert shared == []  # https://github.com/docker/compose/issues/7765: what joined it has no network from then on

@@ -49,7 +49,16 @@ class Metrics:
             registry=self.registry,
         )
         self.subscriptions_lacking: Final = Gauge(
-            "invbi_subscriptions_lacking", "Topics that the platform does not tell of.", ["system"], registry=self.registry
+            "invbi_subscriptions_lacking",
+            "Topics that the platform does not tell of; NaN when that could not be seen.",
+            ["system"],
+            registry=self.registry,
+        )
+        self.subscriptions_unseen: Final = Gauge(
+            "invbi_subscriptions_unseen",
+            "1 where the last look at the platform's subscriptions failed: nobody knows what it tells of.",
+            ["system"],
+            registry=self.registry,
         )
         self.queue_messages: Final = Counter(
             "invbi_queue_messages",

@@ -8,6 +8,7 @@ the process: whoever supervises it starts it again, and it resumes from the inbo
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -245,7 +246,8 @@ class Process:
 
     def _note(self, name: str, one: Look) -> None:
         (self._announced.standing.add if one.stands else self._announced.standing.discard)(name)
-        self.metrics.subscriptions_lacking.labels(name).set(len(one.lacking))
+        self.metrics.subscriptions_lacking.labels(name).set(math.nan if one.trouble else len(one.lacking))
+        self.metrics.subscriptions_unseen.labels(name).set(bool(one.trouble))
         if one.trouble:
             log.warning("%s: its subscriptions could not be seen: %s", name, one.trouble, extra={"system": name})
         for each in one.lacking:

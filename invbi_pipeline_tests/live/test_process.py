@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from invbi_pipeline.channels.protocol import Standing, Subscription
 from invbi_pipeline.channels.shopify.subscriptions import TOPICS
 from invbi_pipeline.config import Config, load_config
 from invbi_pipeline.errors import StoreBusy, Unreachable
@@ -22,6 +23,7 @@ from invbi_pipeline.live import process
 from invbi_pipeline.live.process import Process
 from invbi_pipeline.live.queues import SqsQueue
 from invbi_pipeline.live.receiver import webhook_url
+from invbi_pipeline.live.subscriptions import Look
 from invbi_pipeline.live.worker import Worker
 from invbi_pipeline.live.worker.desk import Desk
 from invbi_pipeline.sandbox.contract import ItemSpec
@@ -205,6 +207,28 @@ def test_the_worker_has_the_webhooks_sent_and_hands_over_when_it_ends(config: Co
         await house.until(another.take)
 
     lived(config, live, register=True)
+
+
+def test_subscriptions_that_cannot_be_read_are_not_said_to_be_complete(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Look("shop", (), "the shop does not answer")
+
+    async def look(ctx: Context, *, mend: bool) -> dict[str, Look]:
+        return {"shop": said}
+
+    async def live(house: House) -> None:
+        nonlocal said
+
+        def shown(what: str) -> str:
+            return str(house.process.metrics.registry.get_sample_value(f"invbi_subscriptions_{what}", {"system": "shop"}))
+
+        await house.until(lambda: shown("unseen") == "1.0")
+        assert shown("lacking") == "nan"
+        said = Look("shop", (Subscription("orders/create", Standing.LACKING, "the app needs a permission"),))
+        await house.until(lambda: (shown("unseen"), shown("lacking")) == ("0.0", "1.0"))
+
+    monkeypatch.setattr(process, "look", look)
+    monkeypatch.setattr(process, "_LOOKED_S", 0.02)
+    lived(config, live)
 
 
 def test_a_second_worker_waits_and_ends_without_having_worked(config: Config, caplog: pytest.LogCaptureFixture) -> None:
