@@ -8,6 +8,7 @@ from starlette.responses import Response
 __all__ = ["Metrics"]
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MINUTES: Final = (*_SECONDS, 30.0, 60.0, 120.0, 300.0)  # the worker may be behind: 60 s wake somebody (deploy/rules.yml)
 _ROWS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
@@ -84,14 +85,14 @@ class Metrics:
         self.decided: Final = Histogram(
             "invbi_worker_decided_seconds",
             "From the receipt of a delivery to the decision of what it named.",
-            buckets=_SECONDS,
+            buckets=_MINUTES,
             registry=self.registry,
         )
         self.families: Final = Histogram(
             "invbi_worker_families", "Families of skus decided anew by one micro-batch.", buckets=_ROWS, registry=self.registry
         )
         self.working: Final = Histogram(
-            "invbi_worker_batch_seconds", "How long the worker decided one micro-batch.", buckets=_SECONDS, registry=self.registry
+            "invbi_worker_batch_seconds", "How long the worker decided one micro-batch.", buckets=_MINUTES, registry=self.registry
         )
         self.sent: Final = Counter(
             "invbi_corrections_sent",

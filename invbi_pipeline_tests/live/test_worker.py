@@ -71,6 +71,18 @@ def test_what_the_till_counts_is_shown_by_the_shop_without_a_run(shop: SmallShop
     assert shop.corrections()["state"].to_list() == ["verified"]
 
 
+@pytest.mark.parametrize("measure", ["invbi_worker_decided_seconds", "invbi_worker_batch_seconds"])
+def test_a_delay_beyond_the_alarm_is_told_from_one_of_minutes(measure: str) -> None:
+    metrics = Metrics()
+    for one in (metrics.decided, metrics.working):
+        for seconds in (45.0, 90.0, 200.0):
+            one.observe(seconds)
+    within = {
+        limit: metrics.registry.get_sample_value(f"{measure}_bucket", {"le": limit}) for limit in ("60.0", "120.0", "300.0")
+    }
+    assert within == {"60.0": 1, "120.0": 2, "300.0": 3}
+
+
 def test_what_the_worker_left_is_what_a_whole_decision_comes_to(shop: SmallShop) -> None:
     shop.lies("k1", 4)
     shop.edited("k2", 15)
