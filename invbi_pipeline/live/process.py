@@ -237,9 +237,9 @@ class Process:
         while True:
             for name, one in (await look(self.ctx, mend=self.register)).items():
                 self._note(name, one)
-            silent = sorted(set(self.ctx.channels) - set(announcing(self.ctx)))
-            if silent and not looked.is_set():
-                log.info("polled, since nobody announces their events: %s", ", ".join(silent))
+            polled = sorted(set(self.ctx.channels) - self._announced.standing)
+            if polled and not looked.is_set():
+                log.info("polled, since not all of their events are announced: %s", ", ".join(polled))
             looked.set()
             if not await rest(self.ctx.clock, _LOOKED_S, self.stop):
                 return

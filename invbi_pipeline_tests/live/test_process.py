@@ -47,6 +47,19 @@ secrets.webhook_secret = {{ env = "SHOP_HOOKS" }}
 public_url = "{PUBLIC}"
 """
 
+EXPORTS = """
+[locations.warehouse]
+kind = "warehouse"
+counted_by = "erp"
+[systems.erp]
+platform = "files"
+roles = ["counts"]
+default_location = "warehouse"
+[systems.erp.files.stock]
+path = "stock.csv"
+columns = { listing_key = "sku", quantity = "on_hand" }
+"""
+
 
 @dataclass
 class House:
@@ -229,6 +242,22 @@ def test_subscriptions_that_cannot_be_read_are_not_said_to_be_complete(config: C
     monkeypatch.setattr(process, "look", look)
     monkeypatch.setattr(process, "_LOOKED_S", 0.02)
     lived(config, live)
+
+
+@pytest.mark.parametrize("register", [False, True])
+def test_every_system_that_is_polled_is_named_at_the_start(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture, register: bool
+) -> None:
+    caplog.set_level(logging.INFO, "invbi.serve")
+    path = tmp_path / "invbi.toml"
+    path.write_text(CONFIG + EXPORTS, encoding="utf-8")
+
+    async def live(house: House) -> None:
+        await house.until(lambda: any("polled, since" in record.message for record in caplog.records))
+
+    lived(load_config(path), live, register=register)
+    (said,) = [record.message for record in caplog.records if "polled, since" in record.message]
+    assert said.endswith(": erp" if register else ": erp, shop")
 
 
 def test_a_second_worker_waits_and_ends_without_having_worked(config: Config, caplog: pytest.LogCaptureFixture) -> None:
