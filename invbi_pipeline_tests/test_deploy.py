@@ -4,8 +4,12 @@ import itertools
 import json
 import re
 import shlex
+import subprocess
+import sys
+import threading
 import tomllib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +121,32 @@ def test_what_has_no_login_of_ours_is_reached_from_the_hosts_loopback_and_from_n
     published = {at for name, one in COMPOSE["services"].items() for at in one.get("ports", ()) if name != "proxy"}
     assert [at for at in published if not at.startswith("127.0.0.1:")] == []
     assert "http://127.0.0.1:3000" in PAGE
+
+
+class Readiness(BaseHTTPRequestHandler):
+    """Answers /readyz with the status that its server was told."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        return None
+
+
+@pytest.mark.parametrize("name", [name for name, one in COMPOSE["services"].items() if one.get("command", [""])[0] == "serve"])
+@pytest.mark.parametrize(("status", "ended"), [(200, 0), (503, 1)])
+def test_a_door_is_healthy_when_it_can_store(name: str, status: int, ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Readiness, "status", status)
+    kind, program, *words = COMPOSE["services"][name]["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "python")
+    with HTTPServer(("127.0.0.1", 0), Readiness) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        asked = [word.replace(str(ServeConfig().port), str(server.server_port)) for word in words]
+        assert asked != words
+        assert subprocess.run([sys.executable, *asked], timeout=30, check=False).returncode == ended
 
 
 def test_the_proxy_lets_through_every_body_that_the_door_takes() -> None:
