@@ -25,6 +25,7 @@ from invbi_pipeline.dashboard.model import (
 from invbi_pipeline.errors import ConfigError, InvbiError
 from invbi_pipeline.flows.accounts.tieout import period_of, tie_out
 from invbi_pipeline.flows.context import Context
+from invbi_pipeline.flows.shown import Shown, keep, noted
 from invbi_pipeline.store.models import run_models
 from invbi_pipeline.store.warehouse import Warehouse
 
@@ -72,6 +73,7 @@ async def publish(ctx: Context, *, sheet: bool = True) -> Published:
     A renderer that fails never stops the others: its reason is in `Published.troubles`.
     """
     business, wanted = ctx.config.business, ctx.config.publish
+    to_show = noted(ctx) if sheet and wanted.sheets is not None else None
     with ctx.warehouse.held():
         run_models(ctx.warehouse, ["mart"])
         shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
@@ -88,9 +90,9 @@ async def publish(ctx: Context, *, sheet: bool = True) -> Published:
                 troubles[renderer] = f"{path}: {trouble.strerror or trouble}"
             else:
                 places.append(str(path))
-    if sheet and wanted.sheets is not None:
+    if to_show is not None:
         try:
-            places.append(await asyncio.to_thread(_to_sheet, ctx, shown))
+            places.append(await asyncio.to_thread(_to_sheet, ctx, shown, to_show))
         except InvbiError as trouble:
             troubles["sheet"] = str(trouble)
     return Published(tuple(places), troubles)
@@ -103,11 +105,13 @@ def publish_to_sheet(ctx: Context, before: "Grids | None") -> "Grids":
     """
     from invbi_pipeline.dashboard.sheets import publish_cells
 
-    business = ctx.config.business
+    business, to_show = ctx.config.business, noted(ctx)
     with ctx.warehouse.held():
         run_models(ctx.warehouse, ["mart"])
         shown = dashboard(ctx.warehouse, title=business.name, currency=business.currency, now=ctx.clock.now())
-    return publish_cells(shown, _spreadsheet(ctx), before or {})
+    after = publish_cells(shown, _spreadsheet(ctx), before or {})
+    keep(ctx, to_show)
+    return after
 
 
 def _books(ctx: Context) -> tuple[Tab, ...]:
@@ -146,10 +150,11 @@ def _to_xlsx(ctx: Context, shown: Dashboard, path: Path) -> None:
         raise OSError(str(trouble)) from trouble
 
 
-def _to_sheet(ctx: Context, shown: Dashboard) -> str:
+def _to_sheet(ctx: Context, shown: Dashboard, to_show: Shown) -> str:
     from invbi_pipeline.dashboard.sheets import publish_sheets
 
     sheets = ctx.config.publish.sheets
     assert sheets is not None
     address = publish_sheets(shown, _spreadsheet(ctx))
+    keep(ctx, to_show)
     return f"{sheets.base_url}/view/{sheets.spreadsheet_id}" if sheets.base_url else address

@@ -3,19 +3,19 @@
 A publication is one write request as long as the tabs keep their length, and at most a handful; they are `serve.sheet_s` apart,
 which stays below Google's 60 write requests a minute (https://developers.google.com/workspace/sheets/api/limits). Every run
 publishes the whole sheet; after one, the next publication here does so too, since what the cells show is not ours any more.
+Up to which receipt the sheet was published outlives the process (`flows.shown`): the next one goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from invbi_pipeline.domain.words import CorrectionState
 from invbi_pipeline.errors import InvbiError
-from invbi_pipeline.flows.corrections.correct import note_corrections
 from invbi_pipeline.flows.publish import publish_to_sheet
+from invbi_pipeline.flows.shown import unshown
 from invbi_pipeline.flows.tell import last_ended
 from invbi_pipeline.live.resting import rest
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Follower", "follow_sheet"]
 
 log = logging.getLogger("invbi.sheet")
-
-_SETTLED: Final = (CorrectionState.VERIFIED, CorrectionState.MISMATCHED)  # what a receipt says
-_LAPS: Final = timedelta(seconds=1)  # a row's time is taken a moment before it can be read
 
 
 async def follow_sheet(ctx: Context, metrics: Metrics, stop: asyncio.Event) -> None:
@@ -49,27 +46,18 @@ async def follow_sheet(ctx: Context, metrics: Metrics, stop: asyncio.Event) -> N
 
 
 class Follower:
-    """Knows what the sheet shows and up to when receipts are in it."""
+    """Knows what the sheet shows, cell by cell, as long as no run publishes."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._since: datetime = ctx.clock.now()
         self._shown: Grids | None = None
         self._run: datetime | None = None
-        self._told: set[tuple[str, str]] = set()  # receipts of the last look: correction and state
 
     def publish(self) -> bool:
         """Publish where receipts came since the last publication; return whether something was written."""
-        began = self._ctx.clock.now()
-        receipts = self._receipts()
-        if not receipts - self._told:
+        if not unshown(self._ctx):
             return False
         ended = last_ended(self._ctx.state)
-        note_corrections(self._ctx, self._since - _LAPS)
         self._shown = publish_to_sheet(self._ctx, self._shown if ended == self._run else None)
-        self._since, self._run, self._told = began, ended, receipts
+        self._run = ended
         return True
-
-    def _receipts(self) -> set[tuple[str, str]]:
-        moved = self._ctx.state.outbox.changed_since(self._since - _LAPS).select("correction_id", "state")
-        return {(one, state) for one, state in moved.iter_rows() if state in _SETTLED}
