@@ -61,8 +61,8 @@ def _findings() -> dg.AssetsDefinition:
         ],
     )
     def findings(context: dg.AssetExecutionContext, invbi: Invbi) -> dg.MaterializeResult[Any]:
-        run_id = invbi.run_id(context.run, context.instance)
-        found = invbi.call(lambda ctx: note_findings(ctx, run_id))
+        run_id, began = invbi.run_id(context.run, context.instance), invbi.started(context.run, context.instance)
+        found = invbi.call(lambda ctx: note_findings(ctx, run_id, began))
         codes = found["code"].value_counts(sort=True)
         return dg.MaterializeResult(metadata={**figures({"rows": found.height}), "by_code": rows_table(codes)})
 

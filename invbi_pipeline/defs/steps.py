@@ -102,7 +102,7 @@ async def proof(ctx: Context, run_id: str, started: datetime) -> Proof:
     flying = ctx.state.outbox.open_flights().height
     compared = await prove.prove(ctx, run_id) if flying else reconcile.standing(ctx)
     correct.note_corrections(ctx, started)
-    open_now = findings.note_findings(ctx, run_id)
+    open_now = findings.note_findings(ctx, run_id, started)
     counts = ctx.state.outbox.counts()
     code = _exit_code(ctx, run_id, counts)
     run.record(ctx, run_id, started, compared, code)

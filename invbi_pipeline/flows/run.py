@@ -66,7 +66,7 @@ async def run(ctx: Context, *, dry_run: bool = False, publishing: bool = True, s
         settle_posts(ctx, under_way(ctx))  # of an earlier run
         derive_truth(ctx)
         before = after = compare(ctx, run_id)
-        noted = note(ctx, run_id)
+        noted = note(ctx, run_id, began=started)
         planned = plan(ctx, run_id, dry_run=dry_run)
     pushed = PushResult()
     if not dry_run:

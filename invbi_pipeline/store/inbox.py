@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from invbi_pipeline.domain.frames import UTC
 from invbi_pipeline.store.rows import inserting
 from invbi_pipeline.store.state_tables import INBOX
 
-__all__ = ["DELIVERY_ROWS", "WORKED_ROWS", "Delivery", "Inbox"]
+__all__ = ["DELAY_ROWS", "DELIVERY_ROWS", "WORKED_ROWS", "Delivery", "Inbox"]
 
 DELIVERY_ROWS: Final = {
     "system": pl.String(),
@@ -23,6 +23,7 @@ DELIVERY_ROWS: Final = {
     "received_at": UTC,
 }
 WORKED_ROWS: Final = {**DELIVERY_ROWS, "done_at": UTC}
+DELAY_ROWS: Final = {"system": pl.String(), "waiting": pl.Int64(), "waiting_since": UTC}
 _MOST_ASKED: Final = 500  # ids in one question
 
 
@@ -107,6 +108,17 @@ class Inbox:
             rows = db.execute(chosen.where(INBOX.c.done_at > after, INBOX.c.done_at <= until)).mappings().all()
         said = [{**json.loads(row["body"]), **{name: row[name] for name in ("system", "received_at", "done_at")}} for row in rows]
         return pl.DataFrame(said, schema=WORKED_ROWS)
+
+    def delayed(self, at: datetime, longer_than: timedelta) -> pl.DataFrame:
+        """Return DELAY_ROWS: of each system how many deliveries had waited for longer than this `at` that time, and since when.
+
+        What was done at that time or later waited then.
+        """
+        waited = (INBOX.c.received_at < at - longer_than, or_(INBOX.c.done_at.is_(None), INBOX.c.done_at >= at))
+        counted = select(INBOX.c.system, func.count().label("waiting"), func.min(INBOX.c.received_at).label("waiting_since"))
+        with self._begin() as db:
+            rows = db.execute(counted.where(*waited).group_by(INBOX.c.system).order_by(INBOX.c.system)).mappings().all()
+        return pl.DataFrame([dict(row) for row in rows], schema=DELAY_ROWS)
 
     def forget(self, before: datetime) -> int:
         """Drop deliveries worked on before this time (a platform's retry window must have passed). Return how many."""

@@ -42,6 +42,17 @@ def test_who_has_some_in_hand_is_given_the_others_of_the_oldest(state: State) ->
     assert [one.system for one in state.inbox.fresh(1, {"till": (), "shop": ()})] == ["till", "shop"]
 
 
+def test_it_says_of_each_system_how_many_had_waited_for_long_at_a_time_and_since_when(state: State) -> None:
+    waits = [Delivery("shop", f"d{n}", "orders/create", NOW + timedelta(minutes=n)) for n in range(5)]
+    state.inbox.receive([*waits, Delivery("till", "t", "order.created", NOW)])
+    at, long = NOW + timedelta(minutes=8), timedelta(minutes=5)
+    state.inbox.done(waits[:1], at - timedelta(seconds=1))  # before that time
+    state.inbox.done(waits[1:2], at + timedelta(seconds=1))  # after it
+
+    assert state.inbox.delayed(at, long).rows() == [("shop", 2, NOW + timedelta(minutes=1)), ("till", 1, NOW)]
+    assert state.inbox.delayed(NOW + long, long).is_empty()
+
+
 def test_a_batch_that_breaks_stores_none_of_it(state: State) -> None:
     whole, broken = (
         Delivery("shop", "d1", "orders/create", NOW),

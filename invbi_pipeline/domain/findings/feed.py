@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from invbi_pipeline.domain.candidates import plural
+from invbi_pipeline.domain.findings.catalogue import CATALOGUE
 from invbi_pipeline.domain.findings.inputs import FindingInputs, among, told
 from invbi_pipeline.domain.words import FeedVerdict
 
@@ -14,6 +15,8 @@ __all__ = ["SKEW_S", "feeds"]
 SKEW_S: Final = 120.0  # seconds between a system's clock and ours that are worth a word
 _REASONS: Final = 3  # of the reasons for refused rows, how many the sentence names
 _SHOWN: Final = 200  # characters of a reason that a sentence can bear
+_KEEP_UP: Final = "See that `invbi serve` runs and keeps up; its log says what holds it up."
+_BOTH: Final = f"{CATALOGUE['feed_stale'].action} {_KEEP_UP}"
 
 _VERDICTS: Final = {
     FeedVerdict.UNREACHABLE: ("system_unreachable", "{} has not answered{}{}."),
@@ -26,21 +29,44 @@ _VERDICTS: Final = {
 def feeds(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
     """Return `system_unreachable`, `feed_stale`, `feed_truncated`, `feed_mass_zero`, `bad_rows` and `clock_skew` as TOLD.
 
-    The units of a system that is not believed are all that it shows: nobody watches them now.
+    The units of a system that is not believed are all that it shows: nobody watches them now. What is known of a system is old,
+    too, where it told of changes and nobody worked on them: that is a `feed_stale`, one with that of its answers. Of a system
+    that does not answer nothing can be worked on, and only that is told.
     """
     blind = inputs.feeds.filter(pl.col("verdict") != FeedVerdict.BELIEVED)
     rows = blind.join(_at_risk(blind, inputs), on="system", how="left")
-    since = pl.when(pl.col("blind_since").is_null()).then(pl.lit("")).otherwise(
-        pl.format(" since {} ({} min)", pl.col("blind_since").dt.strftime("%H:%M UTC"), _minutes(now))
-    )  # fmt: skip
+    since = pl.when(pl.col("blind_since").is_null()).then(pl.lit("")).otherwise(pl.format(" since {}", _ago("blind_since", now)))
     reason = pl.col("reason").fill_null("").str.strip_chars_end(".").str.slice(0, _SHOWN)
     why = pl.when(reason == "").then(pl.lit("")).otherwise(pl.format(": {}", reason))
     evidence = ("verdict", "reason", "blind_since", "stock_read_at", "orders_complete_to", "points")
+    both = rows.filter(pl.col("verdict") == FeedVerdict.STALE).join(inputs.delays, on="system")
+    rest = rows.join(both, on="system", how="anti")
     said = [
-        told(rows.filter(pl.col("verdict") == verdict), code, pl.format(sentence, "system", since, why), *evidence)
+        told(rest.filter(pl.col("verdict") == verdict), code, pl.format(sentence, "system", since, why), *evidence)
         for verdict, (code, sentence) in _VERDICTS.items()
     ]
-    return pl.concat([*said, _refused(inputs.quarantine), _skewed(inputs.feeds)])
+    stale, sentence = _VERDICTS[FeedVerdict.STALE]
+    cause = pl.format(f"{sentence} {{}}", "system", since, why, _waited(now))
+    said.append(told(both.with_columns(action=pl.lit(_BOTH)), stale, cause, *evidence, "waiting", "waiting_since"))
+    return pl.concat([*said, _late(inputs, now), _refused(inputs.quarantine), _skewed(inputs.feeds)])
+
+
+def _late(inputs: FindingInputs, now: datetime) -> pl.DataFrame:
+    """`feed_stale` of the systems whose answers are not old: only what they announced."""
+    said_already = [FeedVerdict.STALE.value, FeedVerdict.UNREACHABLE.value]
+    rows = inputs.feeds.filter(~pl.col("verdict").is_in(said_already)).join(inputs.delays, on="system")
+    return told(rows.with_columns(action=pl.lit(_KEEP_UP)), "feed_stale", _waited(now), "verdict", "waiting", "waiting_since")
+
+
+def _waited(now: datetime) -> pl.Expr:
+    return pl.format(
+        "{} {} from {} had waited too long when this run began, the oldest since {}: what we knew of {} was that old.",
+        "waiting",
+        plural("waiting", "delivery", "deliveries"),
+        "system",
+        _ago("waiting_since", now),
+        "system",
+    )
 
 
 def _at_risk(blind: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
@@ -88,5 +114,5 @@ def _skewed(feeds_now: pl.DataFrame) -> pl.DataFrame:
     return told(rows, "clock_skew", pl.format("The clock of {} is {} min {} ours.", "system", minutes, way), "clock_skew_s")
 
 
-def _minutes(now: datetime) -> pl.Expr:
-    return (pl.lit(now) - pl.col("blind_since")).dt.total_minutes()
+def _ago(since: str, now: datetime) -> pl.Expr:
+    return pl.format("{} ({} min)", pl.col(since).dt.strftime("%H:%M UTC"), (pl.lit(now) - pl.col(since)).dt.total_minutes())

@@ -12,6 +12,7 @@ from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 __all__ = [
     "BATCHES",
     "CLOCKS",
+    "DELAYS",
     "DELIVERIES",
     "EARLIER",
     "MOVED",
@@ -62,6 +63,11 @@ CLOCKS: Final[f.Schema] = {  # how far each system's clock went back within the 
     "system": pl.String(),
     "set_back_s": pl.Float64(),
 }
+DELAYS: Final[f.Schema] = {  # webhooks that had waited for long when the run began
+    "system": pl.String(),
+    "waiting": pl.Int64(),
+    "waiting_since": f.UTC,  # our clock
+}
 DELIVERIES: Final[f.Schema] = {  # webhooks that came
     "system": pl.String(),
     "listing_keys": pl.List(pl.String()),
@@ -88,7 +94,8 @@ class FindingInputs(NamedTuple):
     `systems` SYSTEMS; `places` PLACES; `order_lines` those behind the reservations, of which `PROMISED` are asked; `earlier`
     EARLIER of the points that drifted, and of those in flight that sold twice, reaching back a day and more; `movements` MOVED
     and `orders` ORDERED, the staged movements and order lines of the last two days; `mappings` MAPPINGS; `kits` KITS;
-    `deliveries` DELIVERIES, all that the inbox still holds; `clocks` CLOCKS; `known` LIVES, the findings as they were left.
+    `deliveries` DELIVERIES, all that the inbox still holds; `delays` DELAYS; `clocks` CLOCKS; `known` LIVES, the findings as they
+    were left.
     """
 
     points: pl.DataFrame = f.empty(f.POINTS)
@@ -112,6 +119,7 @@ class FindingInputs(NamedTuple):
     mappings: pl.DataFrame = f.empty(f.MAPPINGS)
     kits: pl.DataFrame = f.empty(f.KITS)
     deliveries: pl.DataFrame = f.empty(DELIVERIES)
+    delays: pl.DataFrame = f.empty(DELAYS)
     order_lines: pl.DataFrame = f.empty(PROMISED)
     clocks: pl.DataFrame = f.empty(CLOCKS)
     known: pl.DataFrame = f.empty(f.LIVES)

@@ -40,11 +40,15 @@ SELECT system, max(skew_s) - arg_max(skew_s, seq) AS set_back_s FROM said WHERE 
 """
 _CLOCK_BACK: Final = timedelta(minutes=30)
 _CORRECTIONS_BACK: Final = timedelta(days=1)
+# A delivery that waits longer is late: by then a burst is over, the minute for which the worker stands aside while a run decides,
+# and twice its patience with an order that its platform does not show yet.
+_LATE: Final = timedelta(minutes=5)
 
 
 # Read with a run's answers, or declared: what is sent and read back later in the run changes none of it.
 _OF_THE_RUN: Final = (
     "phantoms", "listings", "batches", "quarantine", "values", "systems", "places", "clocks", "mappings", "kits",
+    "delays",
 )  # fmt: skip
 _MOVED_ON: Final = ("points", "corrections", "feeds", "offers", "positions")  # unless these have, nothing else can be seen
 
@@ -56,21 +60,22 @@ class Noted(NamedTuple):
     inputs: FindingInputs
 
 
-def note_findings(ctx: Context, run_id: str) -> pl.DataFrame:
+def note_findings(ctx: Context, run_id: str, began: datetime) -> pl.DataFrame:
     """Return the findings that are not resolved (FINDINGS), as `note` says them."""
-    return note(ctx, run_id).open
+    return note(ctx, run_id, began=began).open
 
 
-def note(ctx: Context, run_id: str, earlier: Noted | None = None) -> Noted:
+def note(ctx: Context, run_id: str, earlier: Noted | None = None, *, began: datetime | None = None) -> Noted:
     """Say what is wrong now, and keep every finding's life.
 
     The lives are in the state store; `recon.findings` is what people and marts read. `earlier`: what this came to before, in the
-    same run: where nothing has changed since that stands, and else what cannot have changed is not read again.
+    same run: where nothing has changed since that stands, and else what cannot have changed is not read again. `began` (our
+    clock): when the run did, before it worked on what waited; now, unless it is named.
     """
     now = ctx.clock.now()
     with ctx.warehouse.open() as db:
         before = ctx.state.lives(dict(LIVES)).with_columns(opened_at=pl.coalesce("opened_at", "first_seen"))
-        inputs = _inputs(ctx, db, run_id, earlier.inputs if earlier else None)._replace(known=before)
+        inputs = _inputs(ctx, db, run_id, began or now, earlier.inputs if earlier else None)._replace(known=before)
         if earlier and all(getattr(inputs, name).equals(getattr(earlier.inputs, name)) for name in _MOVED_ON):
             return earlier
         db.replace("recon.exposure", _exposed(ctx, db, inputs))
@@ -100,8 +105,8 @@ def _exposed(ctx: Context, db: Database, inputs: FindingInputs) -> pl.DataFrame:
     return exposure(*listed, *lies, inputs.systems.lazy(), places_frame(ctx.config).lazy(), inputs.values.lazy()).collect()
 
 
-def _inputs(ctx: Context, db: Database, run_id: str, earlier: FindingInputs | None) -> FindingInputs:
-    of_the_run = {name: getattr(earlier, name) for name in _OF_THE_RUN} if earlier else _of_the_run(ctx, db, run_id)
+def _inputs(ctx: Context, db: Database, run_id: str, began: datetime, earlier: FindingInputs | None) -> FindingInputs:
+    of_the_run = {name: getattr(earlier, name) for name in _OF_THE_RUN} if earlier else _of_the_run(ctx, db, run_id, began)
     now = ctx.clock.now()
     effects = db.query("SELECT * FROM staging.stg_effects WHERE stamped_at >= ?", [now - _EFFECTS_BACK])
     outbox = ctx.state.outbox
@@ -130,7 +135,7 @@ def _inputs(ctx: Context, db: Database, run_id: str, earlier: FindingInputs | No
     )
 
 
-def _of_the_run(ctx: Context, db: Database, run_id: str) -> dict[str, Any]:
+def _of_the_run(ctx: Context, db: Database, run_id: str, began: datetime) -> dict[str, Any]:
     this_run, lately = {"run": run_id}, {"lately": ctx.clock.now() - _CLOCK_BACK}
     return {
         "phantoms": db.read("truth.phantoms"),
@@ -143,4 +148,5 @@ def _of_the_run(ctx: Context, db: Database, run_id: str) -> dict[str, Any]:
         "clocks": fit(db.query(_CLOCKS, lately), CLOCKS),
         "mappings": fit(db.read("truth.mappings"), MAPPINGS),
         "kits": fit(db.read("truth.kits"), KITS),
+        "delays": ctx.state.inbox.delayed(began, _LATE),
     }

@@ -8,11 +8,11 @@ import polars as pl
 
 from invbi_pipeline.domain import frames as f
 from invbi_pipeline.domain.findings import REFUSED, FindingInputs, seen
-from invbi_pipeline.domain.findings.inputs import BATCHES, DELIVERIES, EARLIER, MOVED, ORDERED, PROMISED, VALUES
+from invbi_pipeline.domain.findings.inputs import BATCHES, DELAYS, DELIVERIES, EARLIER, MOVED, ORDERED, PROMISED, VALUES
 from invbi_pipeline.domain.points.inputs import POINT_EFFECTS
 
 __all__ = [
-    "KEY", "NOW", "at", "batches", "candidates", "corrections", "deliveries", "earlier", "effects", "evidence", "feeds",
+    "KEY", "NOW", "at", "batches", "candidates", "corrections", "delays", "deliveries", "earlier", "effects", "evidence", "feeds",
     "found", "kits", "listings", "mappings", "movements", "offers", "one", "order_lines", "orders", "places", "points",
     "positions", "refused", "reservations", "systems", "values",
 ]  # fmt: skip
@@ -157,6 +157,10 @@ def kits(*rows: dict[str, Any]) -> pl.DataFrame:
 def deliveries(*rows: dict[str, Any]) -> pl.DataFrame:
     usually = {"system": "web", "listing_keys": [], "order_ids": [], "received_at": at(0)}
     return _frame(DELIVERIES, rows, usually)
+
+
+def delays(*rows: dict[str, Any]) -> pl.DataFrame:
+    return _frame(DELAYS, rows, {"system": "web", "waiting": 12, "waiting_since": at(18)})
 
 
 def found(inputs: FindingInputs, *, tolerance: int = 0) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 import pytest
 
 from invbi_pipeline.domain.findings import FindingInputs
-from invbi_pipeline_tests.domain.findings.facts import at, evidence, feeds, found, one, points, refused, values
+from invbi_pipeline_tests.domain.findings.facts import at, delays, evidence, feeds, found, one, points, refused, values
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,30 @@ def test_a_clock_more_than_two_minutes_off_is_told() -> None:
 
 def test_a_believed_system_whose_clock_is_a_little_off_is_no_finding() -> None:
     assert found(FindingInputs(points=points({}), feeds=feeds({"clock_skew_s": 119.0}))).is_empty()
+
+
+def test_what_a_system_announced_and_nobody_worked_on_is_old_data() -> None:
+    row = one(FindingInputs(points=points({}), feeds=feeds({}, {"system": "other"}), delays=delays({})), "feed_stale")
+    said = "12 deliveries from web had waited too long when this run began, the oldest since 09:18 UTC (12 min)"
+    assert (row["system"], row["severity"], row["cause"]) == ("web", "high", f"{said}: what we knew of web was that old.")
+    assert evidence(row)["waiting"] == 12
+    assert "invbi serve" in row["suggested_action"]
+
+
+def test_old_answers_and_old_announcements_are_one_finding_that_says_both() -> None:
+    feed = feeds({"verdict": "stale", "reason": "nothing changed for 9 h", "blind_since": at(18)})
+    inputs = FindingInputs(points=points({"state": "unknown"}), feeds=feed)
+    alone, both = one(inputs, "feed_stale"), one(inputs._replace(delays=delays({"waiting": 1})), "feed_stale")
+    assert both["cause"].startswith(f"{alone['cause']} 1 delivery from web had waited too long")
+    assert (both["finding_id"], both["units"]) == (alone["finding_id"], alone["units"])
+    assert both["suggested_action"].startswith(alone["suggested_action"])
+    assert evidence(both).items() >= evidence(alone).items()
+
+
+def test_of_a_system_that_does_not_answer_only_that_is_told() -> None:
+    seen = found(FindingInputs(feeds=feeds({"verdict": "unreachable"}), delays=delays({})))
+    assert seen["code"].to_list() == ["system_unreachable"]
+
+
+def test_deliveries_of_a_system_that_is_no_longer_configured_are_not_told() -> None:
+    assert found(FindingInputs(feeds=feeds({}), delays=delays({"system": "gone"}))).is_empty()

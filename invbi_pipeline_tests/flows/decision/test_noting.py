@@ -1,6 +1,7 @@
 """Findings are noted twice in a run: what stands is not worked out again, and what a push came to is told at once."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,8 @@ import pytest
 
 from invbi_pipeline.domain.words import FindingState
 from invbi_pipeline.flows.decision.findings import note
+from invbi_pipeline.flows.feeds.lease import Lease
+from invbi_pipeline.store.inbox import Delivery
 from invbi_pipeline_tests.flows.small_shop import SmallShop, small_shop
 
 
@@ -16,6 +19,17 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallShop]
     monkeypatch.setenv("SMALL_SHOP_TOKEN", "x")
     with small_shop(tmp_path) as made:
         yield made
+
+
+def waits(shop: SmallShop, minutes: int) -> None:
+    """Let a delivery have waited so long when the next run begins, five minutes from now."""
+    came = shop.clock.now() + timedelta(minutes=5 - minutes)
+    shop.ctx.state.inbox.receive([Delivery("shop", f"d{minutes}", "orders/create", came, (shop.keys[0],))])
+
+
+def late(shop: SmallShop) -> list[tuple[str, str, str]]:
+    found = shop.ctx.warehouse.read("recon.findings").filter(pl.col("code") == "feed_stale")
+    return found.select("system", "state", "cause").rows()
 
 
 def test_where_nothing_was_sent_the_first_word_stands(shop: SmallShop) -> None:
@@ -33,3 +47,32 @@ def test_what_was_sent_and_refused_since_is_told_beside_what_stands(shop: SmallS
     again = note(shop.ctx, "r9", first)
     assert again.open["code"].to_list() == note(shop.ctx, "r9").open["code"].to_list()
     assert "push_failed" in again.open.filter(pl.col("state") != FindingState.RESOLVED)["code"].to_list()
+
+
+def test_a_delivery_that_a_run_finds_waiting_for_long_is_a_finding_until_none_does(shop: SmallShop) -> None:
+    waits(shop, 6)
+    shop.lies("k1", 4)  # so that findings are noted twice
+    result = shop.run()
+    assert result.findings["feed_stale"] == 1
+    ((system, state, cause),) = late(shop)
+    assert (system, state) == ("shop", "open")
+    assert "1 delivery from shop had waited too long when this run began, the oldest since 09:09 UTC (6 min)" in cause
+    assert shop.ctx.state.inbox.waiting() == []
+    shop.run()
+    assert [state for _, state, _ in late(shop)] == [FindingState.RESOLVED]
+
+
+def test_behind_an_event_process_that_lives_and_does_not_keep_up_it_is_a_finding_too(shop: SmallShop) -> None:
+    waits(shop, 60)
+    for n in (1, 2):
+        shop.clock.at += timedelta(minutes=5 * n)
+        assert Lease(shop.ctx.state, shop.clock, "a").take()
+        shop.clock.at -= timedelta(minutes=5)
+        shop.run()
+    assert [(system, state) for system, state, _ in late(shop)] == [("shop", "open")]
+    assert len(shop.ctx.state.inbox.waiting()) == 1
+
+
+def test_what_a_burst_or_the_patience_with_late_orders_lets_wait_is_none(shop: SmallShop) -> None:
+    waits(shop, 4)
+    assert "feed_stale" not in shop.run().findings
