@@ -36,21 +36,21 @@ def absence_sensor(path: Path, *, sample: bool) -> dg.SensorDefinition:
         config = load_config(path)
         _, state = open_stores(config)
         try:
-            until, waiting = held_until(state), state.inbox.waiting()
+            until, newest = held_until(state), state.inbox.newest()
         finally:
             state.close()
         if until is not None and until >= SystemClock().now():
             return dg.SkipReason("The event process works.")
-        named = sorted({one.system for one in waiting} & set(config.systems))
-        if not named:
+        waiting = {one.system: one for one in newest if one.system in config.systems}
+        if not waiting:
             return dg.SkipReason("No delivery waits.")
         if busy := under_way(context.instance):
             return dg.SkipReason(f"Run {busy} is under way; what waits is read after it.")
-        newest = max(waiting, key=lambda one: (one.received_at, one.delivery_id))
-        left_out = [key for key in ingest_keys(config) if key.path[0] not in named]
+        last = max(waiting.values(), key=lambda one: (one.received_at, one.delivery_id))
+        left_out = [key for key in ingest_keys(config) if key.path[0] not in waiting]
         return dg.RunRequest(
-            run_key=f"absent-{newest.system}-{newest.delivery_id}",
-            tags={"invbi/why": "event process absent", "invbi/systems": ",".join(named)},
+            run_key=f"absent-{last.system}-{last.delivery_id}",
+            tags={"invbi/why": "event process absent", "invbi/systems": ",".join(waiting)},
             asset_selection=_all_but(context, left_out),
         )
 

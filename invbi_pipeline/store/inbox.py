@@ -72,6 +72,17 @@ class Inbox:
             rows = db.execute(chosen).mappings().all()
         return [_delivery(dict(row)) for row in rows]
 
+    def newest(self) -> list[Delivery]:
+        """Return of each system of which deliveries wait the newest of them, by system."""
+        waits = INBOX.c.done_at.is_(None)
+        newest_first = select(INBOX).where(waits).order_by(INBOX.c.received_at.desc(), INBOX.c.delivery_id.desc()).limit(1)
+        with self._begin() as db:
+            systems: Sequence[str] = (
+                db.execute(select(INBOX.c.system).where(waits).distinct().order_by(INBOX.c.system)).scalars().all()
+            )
+            rows = [db.execute(newest_first.where(INBOX.c.system == system)).mappings().first() for system in systems]
+        return [_delivery(dict(row)) for row in rows if row is not None]  # none: it was done this moment
+
     def fresh(self, limit: int, known: Mapping[str, Container[str]]) -> list[Delivery]:
         """Return of each system named in `known` those of its `limit` oldest waiting deliveries whose ids are not known.
 

@@ -75,3 +75,26 @@ def test_two_systems_that_wait_are_read_in_one_run(config: Path, state: State, i
     said = tick(config, instance)
     assert isinstance(said, dg.RunRequest)
     assert (said.tags["invbi/systems"], said.asset_selection) == ("shop,till", None)
+
+
+def test_a_system_of_which_thousands_wait_hides_no_other(config: Path, state: State, instance: dg.DagsterInstance) -> None:
+    old = NOW - timedelta(hours=3)
+    pile = [Delivery("shop", f"d-{n}", "orders/create", old + timedelta(seconds=n)) for n in range(1_001)]
+    state.inbox.receive(pile)
+    first = tick(config, instance)
+    assert isinstance(first, dg.RunRequest)
+    assert (first.run_key, first.tags["invbi/systems"]) == ("absent-shop-d-1000", "shop")
+    waits(state, "till", "d-1")
+    second = tick(config, instance)
+    assert isinstance(second, dg.RunRequest)
+    assert (second.run_key, second.tags["invbi/systems"]) == ("absent-till-d-1", "shop,till")
+
+
+def test_what_came_for_a_system_that_is_no_longer_configured_starts_no_run(
+    config: Path, state: State, instance: dg.DagsterInstance
+) -> None:
+    waits(state, "shop", "d-1", 2)
+    waits(state, "a_system_of_old", "d-1")
+    said = tick(config, instance)
+    assert isinstance(said, dg.RunRequest)
+    assert said.run_key == "absent-shop-d-1"

@@ -42,6 +42,16 @@ def test_who_has_some_in_hand_is_given_the_others_of_the_oldest(state: State) ->
     assert [one.system for one in state.inbox.fresh(1, {"till": (), "shop": ()})] == ["till", "shop"]
 
 
+def test_of_each_system_the_newest_that_waits_is_known_however_many_do(state: State) -> None:
+    assert state.inbox.newest() == []
+    many = [Delivery("shop", f"d{n}", "orders/create", NOW + timedelta(seconds=min(n, 1_500))) for n in range(1_502)]
+    other = Delivery("till", "t", "order.created", NOW)
+    state.inbox.receive([other, *many, Delivery("erp", "e", "file", NOW)])
+    state.inbox.done([Delivery("erp", "e", "file", NOW)], NOW)
+
+    assert state.inbox.newest() == [many[-1], other]  # of two at one time, the later id
+
+
 def test_it_says_of_each_system_how_many_had_waited_for_long_at_a_time_and_since_when(state: State) -> None:
     waits = [Delivery("shop", f"d{n}", "orders/create", NOW + timedelta(minutes=n)) for n in range(5)]
     state.inbox.receive([*waits, Delivery("till", "t", "order.created", NOW)])

@@ -16,7 +16,7 @@ from invbi_pipeline.errors import InvbiError, Unreachable
 from invbi_pipeline.flows.context import Context
 from invbi_pipeline.flows.feeds.ingest import land_points
 from invbi_pipeline.flows.feeds.lease import held_until
-from invbi_pipeline.store.inbox import Delivery
+from invbi_pipeline.store.inbox import Delivery, Inbox
 
 __all__ = ["Drained", "drain", "read_points", "where_to_look", "worth_landing"]
 
@@ -38,7 +38,7 @@ class Drained:
 
 
 async def drain(ctx: Context, run_id: str, system: str = "", limit: int = 1000) -> Drained:
-    """Read again what up to `limit` waiting deliveries name (of one system where one is named), the oldest first; mark them done.
+    """Read again what waiting deliveries name, of each system (or the one that is named) its `limit` oldest; mark them done.
 
     While an event process lives, nothing is done: they are its work.
 
@@ -48,9 +48,7 @@ async def drain(ctx: Context, run_id: str, system: str = "", limit: int = 1000) 
     """
     if (until := held_until(ctx.state)) is not None and until >= ctx.clock.now():
         return Drained()
-    waiting: dict[str, list[Delivery]] = {}
-    for one in await asyncio.to_thread(ctx.state.inbox.waiting, limit, system):
-        waiting.setdefault(one.system, []).append(one)
+    waiting = await asyncio.to_thread(_waiting, ctx.state.inbox, limit, system)
     known = {name: await asyncio.to_thread(_known, ctx, name, _keys(waiting[name])) for name in waiting}
     looked = [name for name in waiting if name in ctx.channels]
     points = {name: where_to_look(ctx, ctx.channels[name], _keys(waiting[name]), known[name]) for name in looked}
@@ -66,6 +64,13 @@ async def drain(ctx: Context, run_id: str, system: str = "", limit: int = 1000) 
         await asyncio.to_thread(ctx.state.inbox.done, deliveries, ctx.clock.now())
         done += len(deliveries)
     return Drained(done, rows, troubles)
+
+
+def _waiting(inbox: Inbox, limit: int, system: str) -> dict[str, list[Delivery]]:
+    """Return up to `limit` deliveries of each system: a pile of one that cannot be read hides those of no other."""
+    named = [system] if system else [one.system for one in inbox.newest()]
+    found = {name: inbox.waiting(limit, name) for name in named}
+    return {name: deliveries for name, deliveries in found.items() if deliveries}
 
 
 def _keys(deliveries: Sequence[Delivery]) -> list[str]:

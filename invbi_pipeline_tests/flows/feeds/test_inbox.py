@@ -178,6 +178,16 @@ def test_the_oldest_deliveries_come_first_and_no_more_than_asked_for(house: Hous
     assert house.waiting() == ["d-2"]
 
 
+def test_a_pile_of_one_system_hides_the_deliveries_of_no_other(house: House) -> None:
+    house.shop.account.wire.down = True
+    for n in range(3):
+        house.note("shopify_uk", house.item, number=f"d-{n}")
+        house.shop.clock.at += timedelta(seconds=1)
+    house.note("till", house.till.keys[0], number="till")
+    assert house.drain(limit=2).deliveries == 1
+    assert house.waiting() == ["d-0", "d-1", "d-2"]
+
+
 def test_while_an_event_process_lives_they_are_its_work(house: House) -> None:
     worker = Lease(house.ctx.state, house.ctx.clock, "a")
     assert worker.take()
