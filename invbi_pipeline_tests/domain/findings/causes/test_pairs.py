@@ -70,3 +70,37 @@ def test_where_one_side_of_a_swap_is_sure_of_it_the_other_tells_the_same() -> No
     assert causes(inputs) == [("swapped", -3, ["o1"])]
     assert causes(inputs, "L2") == [("swapped", 3, ["o1"])]
     assert "compare with MUG-RED" in told(inputs, "L2")["sentence"]
+
+
+def test_units_that_went_to_another_location_are_not_those_of_an_order_of_another_item_that_was_not_applied() -> None:
+    other, there = {"listing_key": "L2", "sku": "MUG-BLUE"}, {"listing_key": "L2", "sku": "MUG-BLUE", "location": "leeds"}
+    looks = [*_changed(8, 8), *_changed(5, 2, listing_key="L2"), *_changed(5, 8, listing_key="L2", location="leeds")]
+    both = points(RAISED, {**LOWERED, **other}, there)  # what came to leeds has been put right since
+    inputs = FindingInputs(points=both, effects=effects({"units": -3}), earlier=earlier(*looks))
+    assert causes(inputs) == [("unapplied", 3, ["o1"])]
+    assert causes(inputs, "L2") == [("moved", -3, [])]
+    assert "MUG-BLUE" not in told(inputs)["sentence"]
+
+
+def test_an_order_that_was_applied_twice_is_not_another_items_that_was_not_applied() -> None:
+    other = {"listing_key": "L2"}
+    looks = earlier(*_changed(8, 8), *_changed(8, 2, **other))
+    both = points(RAISED, {**LOWERED, **other, "sku": "MUG-BLUE"})
+    own = {**other, "effect_id": "own", "order_id": "o2", "units": -3}
+    inputs = FindingInputs(points=both, effects=effects({"units": -3}, own), earlier=looks)
+    assert causes(inputs) == [("unapplied", 3, ["o1"])]
+    assert causes(inputs, "L2") == [("duplicate", -3, ["o2"])]
+
+
+def test_one_order_that_was_booked_on_the_wrong_item_explains_its_units_there_once() -> None:
+    """Of as many units twice: first they went to another location, then came the order."""
+    other, there = {"listing_key": "L2"}, {"listing_key": "L2", "location": "leeds"}
+    fell = {"observed_at": at(15), "quantity": 2, "changed_at": at(12), **other}
+    stood = [{"observed_at": at(n), "quantity": 8} for n in (10, 15)]
+    looks = earlier(*stood, *_changed(8, 5, **other), fell, *_changed(5, 8, **there))
+    lowered = {**LOWERED, **other, "sku": "MUG-BLUE", "found": -6, "unexplained": -6, "confirmed": -6, "found_at": at(15)}
+    raised = {**RAISED, "found_since": at(10), "found_at": at(15)}
+    both = points(raised, lowered, {**there, "sku": "MUG-BLUE"})
+    inputs = FindingInputs(points=both, effects=effects({"units": -3, "stamped_at": at(12)}), earlier=looks)
+    assert causes(inputs) == [("swapped", 3, ["o1"])]
+    assert causes(inputs, "L2") == [("moved", -3, []), ("swapped", -3, ["o1"])]
