@@ -16,11 +16,13 @@ _LOOKS: Final = 2  # a gap counts once two judged looks have seen it (a first lo
 def wrong(points: pl.DataFrame) -> pl.DataFrame:
     """Return the points whose gap is a finding: no push is on its way to them, and it lasts, or the number itself went its way.
 
-    One judged look that nothing known explains is enough then, since what our own push puts right is not seen twice. A number
-    that is only behind its offer at one look (a push is due) is the normal life of a point.
+    One judged look at a number that rose without an event is enough then, since our own push lowers it before a second one. One
+    that fell waits for what is found: it may be sales not yet seen (design.md, section 2, rule 6), and no push raises it before.
+    A number that is only behind its offer at one look (a push is due) is the normal life of a point.
     """
-    astray = pl.col("judged") & (pl.col("unexplained") != 0) & (pl.col("unexplained").sign() == pl.col("gap").sign())
-    return points.filter(_comparable() & (_twice() | astray.fill_null(value=False)))
+    rose = pl.col("judged") & (pl.col("unexplained") > 0) & (pl.col("gap") > 0)
+    fell = (pl.col("found") < 0) & (pl.col("gap") < 0)
+    return points.filter(_comparable() & (_twice() | rose.fill_null(value=False) | fell.fill_null(value=False)))
 
 
 def lasting(points: pl.DataFrame) -> pl.DataFrame:

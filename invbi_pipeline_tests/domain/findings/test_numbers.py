@@ -99,10 +99,21 @@ def test_confirmed_drift_tells_of_its_gap_at_once() -> None:
     assert one(FindingInputs(points=points(drifted)), "oversell_risk")["units"] == 3
 
 
-@pytest.mark.parametrize(("code", "reported", "unexplained"), [("oversell_risk", 8, 3), ("undersell", 2, -3)])
-def test_a_number_that_went_its_own_way_is_told_at_its_first_judged_look(code: str, reported: int, unexplained: int) -> None:
-    astray = {"reported": reported, "state": "drifted", "gap_looks": 1, "unexplained": unexplained, "judged": True}
-    assert one(FindingInputs(points=points(astray)), code)["units"] == 3
+def test_a_number_that_rose_by_itself_is_told_at_its_first_judged_look() -> None:
+    astray = {"reported": 8, "state": "drifted", "gap_looks": 1, "unexplained": 3, "judged": True}
+    assert one(FindingInputs(points=points(astray)), "oversell_risk")["units"] == 3
+
+
+@pytest.mark.parametrize("reported", [2, 0])
+def test_a_number_that_fell_at_one_judged_look_may_be_sales_that_are_not_told_yet(reported: int) -> None:
+    astray = {"reported": reported, "state": "drifted", "gap_looks": 1, "unexplained": reported - 5, "judged": True}
+    inputs = FindingInputs(points=points(astray, {"system": "amazon", "listing_key": "A1"}))
+    assert found(inputs).is_empty()
+
+
+def test_a_number_that_was_kept_low_for_sales_that_never_came_is_an_undersell() -> None:
+    fell = {"reported": 2, "state": "push_due", "gap_looks": 1, "judged": False, "found": -3, "found_how": "withheld"}
+    assert one(FindingInputs(points=points(fell)), "undersell")["units"] == 3
 
 
 def test_a_channel_at_0_while_another_sells_the_sku_is_a_stockout_and_not_an_undersell_too() -> None:

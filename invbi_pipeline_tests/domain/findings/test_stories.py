@@ -35,10 +35,26 @@ def test_a_late_order_is_never_told() -> None:
     assert _told(story, 10) == {}
 
 
+def test_an_order_of_the_second_of_the_read_that_is_fed_after_it_is_never_told() -> None:
+    story = Story().agreed(10)
+    story.look(3, offer=10, minute=5, complete=5)
+    assert _told(story, 5) == {}
+    story.order(-7, minute=5).look(3, offer=3, minute=10, complete=10)
+    assert _told(story, 10) == {}
+
+
+def test_a_fall_whose_second_look_our_push_took_away_is_told_once_its_sales_never_came() -> None:
+    story = Story().agreed(10)
+    story.look(7, offer=9, minute=5, complete=5)
+    assert _told(story, 5) == {}
+    story.send(6).look(6, offer=9, minute=7, complete=7)
+    assert _told(story, 7) == {"drift": 3, "undersell": 3}
+
+
 def test_a_change_that_two_judged_looks_confirm_is_told_as_drift() -> None:
     story = Story().agreed(10)
     story.look(7, offer=10, minute=5, complete=5)
-    assert _told(story, 5) == {"undersell": 3}
+    assert _told(story, 5) == {}
     story.look(7, offer=10, minute=10, complete=10)
     assert _told(story, 10) == {"drift": 3, "undersell": 3}
 
