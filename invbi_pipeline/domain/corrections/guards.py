@@ -190,7 +190,11 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
             unconfirmed | late_orders,
             pl.when(unconfirmed)
             .then(pl.lit("a raise of what is unexplained waits for a second look"))
-            .otherwise(pl.format("{} of this channel's numbers fell without an order: its orders may be late", "fallen")),
+            .otherwise(
+                pl.format(
+                    "{} of this channel's numbers fell further than its orders say: more orders may be on their way", "fallen"
+                )
+            ),
         ),
         "second_writer": (rewritten, pl.lit("another program or person keeps setting this number")),
         "frozen": (stuck, pl.lit("the channel no longer applies changes to this listing")),
@@ -203,7 +207,8 @@ def _guards(paused: frozenset[str]) -> dict[str, pl.Expr]:
 def _orders_may_be_late() -> pl.Expr:
     """Say whether the order of a sale that made this number fall may still be on its way, though a sweep has read past it.
 
-    It may be as late as the latest order lately; and later than any was, where several numbers fell and no order explains them.
+    It may be as late as the latest order lately; and later than any was, where several numbers fell further than the known orders
+    say. That events which are known would explain as many units proves nothing then: a late order takes as many as another did.
     All times are of the platform's clock: how far the order feed reaches, and the last agreement before the number fell.
     """
     seen_for = pl.col("complete_to") + _SWEEP - pl.col("found_at")

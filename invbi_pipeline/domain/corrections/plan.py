@@ -47,7 +47,7 @@ _SAID: Final = frozenset(
 )  # fmt: skip
 _WHY: Final = {
     PointState.PUSH_DUE: "what may be sold has changed elsewhere",
-    PointState.DRIFTED: "no order explains what it shows",
+    PointState.DRIFTED: "what it shows has changed, and what may be sold has not",
     PointState.DIVERGED: "both what it shows and what may be sold have changed",
     PointState.FIRST_LOOK: "it showed another number when it was first read",
 }

@@ -124,6 +124,12 @@ def test_several_numbers_that_fell_without_an_order_may_be_late_orders_and_are_n
     assert verdict(change(0, 6, 7), given)[1] == held
 
 
+def test_that_orders_may_be_late_does_not_deny_the_ones_that_a_finding_names() -> None:
+    judged = judge(rows(f.CORRECTIONS, change(0, 6, 7)), inputs(fallen(0, 10), fallen(1, 10)), NOW)
+    said = "2 of this channel's numbers fell further than its orders say: more orders may be on their way"
+    assert holding(judged["guard"].item()) == {"two_looks": said}
+
+
 @pytest.mark.parametrize(("late_orders_s", "ago", "held"), [(3600.0, 31, {"two_looks"}), (300.0, 10, set()), (0.0, 10, set())])
 def test_how_late_orders_may_be_is_for_a_channel_to_say(late_orders_s: float, ago: int, held: set[str]) -> None:
     given = inputs(fallen(0, ago), fallen(1, ago))

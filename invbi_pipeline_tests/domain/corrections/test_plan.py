@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 
 from invbi_pipeline.domain import frames as f
 from invbi_pipeline.domain.corrections.plan import MODES, PlanInputs, plan
@@ -39,6 +40,13 @@ def test_a_number_that_must_fall_becomes_a_set_with_what_to_compare() -> None:
     row = planned(point()).row(0, named=True)
     assert (row["kind"], row["from_qty"], row["to_qty"], row["target"], row["mode"]) == ("set", 5, 3, 3, "auto")
     assert "shows 5, should show 3" in row["reason"]
+
+
+@pytest.mark.parametrize("state", ["drifted", "diverged"])
+def test_why_a_number_is_set_leaves_it_to_the_finding_which_events_explain_it(state: str) -> None:
+    reason = planned(point(state=state))["reason"].item()
+    assert "what it shows" in reason
+    assert "order" not in reason
 
 
 def test_what_is_counted_unknown_untracked_unmapped_inactive_or_the_platforms_own_is_never_set() -> None:
