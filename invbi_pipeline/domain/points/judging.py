@@ -8,7 +8,7 @@ from invbi_pipeline.domain.frames import LOOKS
 from invbi_pipeline.domain.frames.schema import INT, UTC, Schema, empty
 from invbi_pipeline.domain.points.numbering import NUMBER, put
 
-__all__ = ["LOOK", "TAKEN", "clear", "recast", "remember", "step", "taken"]
+__all__ = ["LOOK", "TAKEN", "clear", "recast", "remember", "repeated", "step", "taken"]
 
 LOOK: Final = tuple(name for name in LOOKS if name not in ("system", "listing_key", "location"))  # beside `pid`
 TAKEN: Final[Schema] = {"pid": NUMBER, "units": INT, "since": UTC, "at": UTC}  # looks that something took away, or agreed late
@@ -71,12 +71,19 @@ def taken(looks: pl.DataFrame, pushes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def repeated(looks: pl.DataFrame, judged: pl.DataFrame) -> pl.Series:
+    """Say which looks of `judged` (see `step`; rows as `looks`) agree with the one judged before them against the same base.
+
+    What both say was found when our push was read back: the look that waited is no first look, and tells it again.
+    """
+    same = (_sign("u") == _sign("unexplained")) & (pl.col("since_base") == pl.col("since"))
+    return looks.hstack(judged).select(same.fill_null(value=False)).to_series()
+
+
 def clear(looks: pl.DataFrame, moved: pl.Series) -> pl.DataFrame:
-    """Return `looks` without the count of unexplained looks where the base has `moved`."""
+    """Return `looks` without the count of unexplained looks where the base has `moved`; what the last one said is kept."""
     zero = pl.lit(0, pl.Int64)
-    return looks.with_columns(
-        pl.when(moved).then(zero).otherwise(pl.col(name)).alias(name) for name in ("unexplained", "confirmed", "looks")
-    )
+    return looks.with_columns(pl.when(moved).then(zero).otherwise(pl.col(name)).alias(name) for name in ("confirmed", "looks"))
 
 
 def recast(looks: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:

@@ -114,9 +114,9 @@ def _judge_kept(
             superseded=(pl.col("moved_at_look") >= pl.col("observed_at")).fill_null(value=False),
         )
     )
-    taken = judged.filter(
-        (pl.col("u") != 0) & pl.col("superseded") & (pl.col("push_at") >= pl.col("at")).fill_null(value=False)
-    ).select("pid", units="u", since="since_base", at="at")
+    wiped = pl.col("superseded") & (pl.col("push_at") >= pl.col("at")).fill_null(value=False)
+    known = judging.repeated(looks[judged["pid"]], judged)
+    taken = judged.filter(pl.col("u") != 0, wiped, ~known).select("pid", units="u", since="since_base", at="at")
     after = judging.step(looks[judged["pid"]], judged.drop("pid")).hstack(judged.select("pid"))
     every = put(looks.with_row_index("pid"), after).drop("pid")
     return every, taken, judged.select(*_CAUGHT_UP)

@@ -278,7 +278,8 @@ def accept(old: Remembered, points: pl.DataFrame, keys: pl.DataFrame, now: datet
         pl.lit(0, pl.Int64).alias("lost"),
     )
     others, theirs = old.looks.join(fresh, on=key, how="anti"), old.looks.join(fresh, on=key, how="semi")
-    looks = pl.concat([others, clear(theirs, pl.repeat(value=True, n=theirs.height, eager=True))]).sort(key)
+    forgotten = clear(theirs, pl.repeat(value=True, n=theirs.height, eager=True)).with_columns(unexplained=pl.lit(0, pl.Int64))
+    looks = pl.concat([others, forgotten]).sort(key)
     bases = pl.concat([old.bases.join(fresh, on=key, how="anti"), fresh.select(old.bases.columns)]).sort(key)
     contained_ids, unjudged = (rows.join(fresh, on=key, how="anti") for rows in (old.contained, old.unjudged))
     return Remembered(bases, contained_ids, looks, unjudged)

@@ -99,7 +99,8 @@ def one_row_a_point(
             )
         )
         .hstack(looks.select(
-            looks_before="looks", looks_previous_at="previous_at", looks_at="judged_at", looks_u="unexplained"
+            looks_before="looks", looks_previous_at="previous_at", looks_at="judged_at",
+            looks_u=pl.when(pl.col("looks") > 0).then("unexplained"),
         ))
         .hstack(over_all(_of_flights(flying, present, chosen, held)))
         .hstack(over_all(of_base.select(

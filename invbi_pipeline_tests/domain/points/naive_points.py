@@ -222,7 +222,8 @@ def naive_look(memory: Memory, look: Look) -> Answer:
         ])  # fmt: skip
         moved = base is not None and base.observed_at >= kept.at
         push_at = base.sent_at if base else None
-        if verdict.u and moved and push_at is not None and push_at >= kept.at:
+        told_before = sign(streak.u) == sign(verdict.u) and kept.since is not None and streak.since == kept.since
+        if verdict.u and moved and push_at is not None and push_at >= kept.at and not told_before:
             found = verdict.u
         known = streak.confirmed
         streak = add_look(streak, kept.at, verdict.u, kept.gap - kept.u + verdict.u, kept.since, push_at, moved)
@@ -332,7 +333,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
             extra = set(base.extra)
         old = base or Base(0, as_of, look.at)
         doubted = move == "converged" or (move == "full" and landed) or (move != "first" and v.perhaps)
-        as_judged = end == "mismatched" and not judged_now and streak.at is not None and streak.u == v.u
+        as_judged = end == "mismatched" and not judged_now and streak.looks > 0 and streak.u == v.u
         read_at = streak.at if as_judged else look.at
         new = Base(
             number=v.candidate.number if move == "candidate" else look.seen,
@@ -380,7 +381,7 @@ def naive_look(memory: Memory, look: Look) -> Answer:
     if judged_now:
         streak = add_look(streak, look.at, v.u, standing - offer, since, new.sent_at if new else None, False)
     if move in ("full", "converged", "first"):
-        streak = replace(streak, u=0, confirmed=0, looks=0)
+        streak = replace(streak, confirmed=0, looks=0)
     expected = shown - v.u
     pending = offer - expected
     u = v.u if compared and move not in ("full", "converged", "first") else 0

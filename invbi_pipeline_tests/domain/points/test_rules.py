@@ -362,6 +362,45 @@ def test_two_looks_that_agree_only_once_the_feed_caught_up_are_found_though_our_
     assert (point["state"], point["found"]) == ("agreed", 3)
 
 
+def test_a_look_that_waited_says_nothing_anew_of_what_two_looks_had_confirmed_before_our_push() -> None:
+    story = Story().agreed(10)
+    for minute, complete in ((5, 5), (10, 10), (15, 12)):
+        point = story.look(7, offer=10, minute=minute, complete=complete)
+    assert (point["found"], point["found_how"], point["target"]) == (-3, "confirmed", 10)
+    point = story.send(16).look(10, offer=10, minute=17, complete=14)
+    assert (point["ends"], point["found"]) == ({"c1": "verified"}, 0)
+    assert story.look(10, offer=10, minute=22, complete=22)["found"] == 0
+
+
+def test_a_second_look_that_waited_says_nothing_anew_of_what_our_push_took_away() -> None:
+    story = Story().agreed(10)
+    story.look(13, offer=10, minute=5, complete=5)
+    story.look(13, offer=10, minute=8, complete=6)
+    point = story.send(9).look(10, offer=10, minute=12, complete=7)
+    assert (point["found"], point["found_how"]) == (3, "taken")
+    assert [story.look(10, offer=10, minute=minute, complete=minute - 9)["found"] for minute in (16, 20)] == [0, 0]
+
+
+def test_a_look_the_other_way_that_our_push_wiped_is_found_beside_what_was_confirmed() -> None:
+    story = Story().agreed(10)
+    for minute, number, complete in ((5, 7, 5), (10, 7, 10), (15, 13, 12)):
+        story.look(number, offer=10, minute=minute, complete=complete)
+    story.send(16).look(10, offer=10, minute=17, complete=14)
+    point = story.look(10, offer=10, minute=22, complete=22)
+    assert (point["found"], point["found_how"]) == (3, "taken")
+
+
+def test_a_later_edit_that_our_push_wiped_is_found_though_one_like_it_was_mended_before() -> None:
+    story = Story().agreed(10)
+    story.look(13, offer=10, minute=5, complete=5)
+    story.send(6).look(10, offer=10, minute=7, complete=7)
+    story.look(10, offer=10, minute=12, complete=12)
+    story.look(12, offer=9, minute=17, complete=14)
+    story.send(18, "c2").look(9, offer=9, minute=19, complete=14)
+    point = story.look(9, offer=9, minute=24, complete=24)
+    assert (point["found"], point["found_how"]) == (2, "taken")
+
+
 def test_an_older_observation_is_never_compared_with_a_newer_base() -> None:
     story = Story().agreed(10)
     story.look(9, offer=9, minute=10, complete=10)
