@@ -3,8 +3,9 @@
 -- findings, counts, orders), so that a day that is over does not change but by what is learnt of it later. Parity: agreed over
 -- comparable points, all runs of the day. Discrepancy: units apart at the end of the day, all channels. Record accuracy: the
 -- share of physical counts that found the owner's number right. Lag: 95th percentile of the time from an order to our having
--- read it, of orders placed after the first read of their system. By machine: ended by a correction that was read back; by
--- people: ended otherwise after a person had acknowledged it or owned it; else it ended by itself.
+-- read it, of orders placed after the first read of their system. By machine: ended by a correction that was read back and that
+-- nobody had to release; by people: ended by one that a person released, by a mapping, or otherwise after a person had
+-- acknowledged it or owned it; else it ended by itself.
 with business as (
     select coalesce(min(timezone), 'UTC') as zone from {{ source('recon', 'systems') }}
 ),
@@ -92,7 +93,10 @@ ends as (
         count(*) filter (
             where changes.state = 'resolved'
             and changes.resolution <> 'corrected by invbi'
-            and coalesce(changes.acknowledged_by, changes.owner, '') <> ''
+            and (
+                changes.resolution in ('corrected by invbi, released by a person', 'mapped by a person')
+                or coalesce(changes.acknowledged_by, changes.owner, '') <> ''
+            )
         ) as by_people,
         count(*) filter (where changes.state = 'resolved') as resolved
     from {{ source('recon', 'finding_changes') }} as changes

@@ -205,7 +205,14 @@ def test_each_day_tells_parity_records_units_apart_and_who_ended_the_findings(sh
     runs = [{"run_id": str(n), "started_at": shop.at(n), "ended_at": shop.at(n), "figures": figures} for n in (0, 2 * DAY)]
     shop.keep("recon.runs", *runs)
     shop.keep("recon.point_changes", *numbers(shop, (0, 9, 4), (5, 7, -3), (2 * DAY, 7, 0)))
-    ends = [("corrected by invbi", None), ("no longer seen", "Ana"), ("no longer seen", None)]
+    machine, people = "corrected by invbi", ("corrected by invbi, released by a person", "mapped by a person")
+    ends = [
+        (machine, None),
+        (machine, "Ana"),
+        *((why, None) for why in people),
+        ("no longer seen", "Ana"),
+        ("no longer seen", None),
+    ]
     gone = [
         {"finding_id": str(n), "code": "drift", "state": "resolved", "resolution": why, "owner": who, "changed_at": shop.at(9)}
         for n, (why, who) in enumerate(ends)
@@ -220,7 +227,7 @@ def test_each_day_tells_parity_records_units_apart_and_who_ended_the_findings(sh
         "resolved_by_itself",
     )
     told = [row[1:] for row in shop.mart("mart_daily_history", "day", *columns)]
-    assert told == [(0.9, 3, 1, 1, 1, 1), (None, 3, 0, 0, 0, 0), (0.9, 0, 0, 0, 0, 0)]
+    assert told == [(0.9, 3, 1, 2, 3, 1), (None, 3, 0, 0, 0, 0), (0.9, 0, 0, 0, 0, 0)]
 
 
 def test_the_lag_of_orders_from_before_the_first_read_is_not_told(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from invbi_pipeline.domain.corrections.guards import held_by
 from invbi_pipeline.domain.findings.holds import newest
 from invbi_pipeline.domain.findings.inputs import FindingInputs, of_point
 from invbi_pipeline.domain.findings.phantom import doubted
@@ -21,6 +22,8 @@ OVER: Final[Schema] = {
 }
 NO_LONGER_SEEN: Final = "no longer seen"
 CORRECTED: Final = "corrected by invbi"
+RELEASED: Final = "corrected by invbi, released by a person"
+MAPPED: Final = "mapped by a person"
 GONE: Final = "its system is no longer configured"
 
 _OF_POINT: Final = (
@@ -32,6 +35,7 @@ _OF_PUSH: Final = ("push_failed", "push_unverified", "push_mismatched")
 BY_A_CORRECTION: Final = (*_OF_POINT, *_OF_PUSH, "push_held")  # what one that was read back puts an end to
 _APART: Final = (*BY_A_CORRECTION, *_OF_VERDICT, "oversold", "clock_skew", "bad_rows", "ledger_untied")
 _OF_NOBODY: Final = ("unmapped_listing", "near_miss_sku", "ambiguous_mapping", "variant_missing")  # listings without a sku
+_SAID: Final = ("map", "person")  # how a mapping came to be: a row of the map, or an acceptance
 _NOT_COMPARED: Final = (PointState.UNMAPPED, PointState.UNTRACKED, PointState.COUNTED)  # by a person's or the platform's word
 _FORGOTTEN: Final = timedelta(hours=24)  # refused rows of a feed that tells each change once are news for a day
 
@@ -40,9 +44,9 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     """Return OVER: of the findings known so far (FINDINGS), those this run may resolve unless it sees them, and in what words.
 
     A point's trouble needs a judged look at that point and no push in flight; a system's needs its word; a listing's or a shelf's
-    needs that its system is believed; a push's needs a newer outcome. An end is `proven` where a correction sent since it opened
-    was read back, the system is believed again, its rows came in whole or are old news, a person or the platform took the number
-    out of comparison, or a listing that belonged to nothing is mapped.
+    needs that its system is believed; a push's needs a newer outcome. An end is `proven` where a correction sent since it opened,
+    or since the look that found it, was read back, the system is believed again, its rows came in whole or are old news, a person
+    or the platform took the number out of comparison, or a listing that belonged to nothing is mapped.
     """
     found = previous.select(
         "finding_id", "code", "system", "listing_key", "location", "sku", "opened_at", "last_seen", "evidence"
@@ -57,12 +61,22 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     ]
     ids = pl.concat([rule.select("finding_id") for rule in rules]).unique()
     covered = found.join(ids, on="finding_id", how="semi").join(_mended(inputs.corrections), on=of_point(), how="left")
-    mended = (pl.col("mended_at") >= pl.col("opened_at")).fill_null(value=False)
-    by_us = pl.col("code").is_in(BY_A_CORRECTION) & mended
+    # a number lowered at the first look is told of once it is read back: both of these times are the platform's
+    first = pl.col("evidence").str.json_path_match("$.found_at")
+    found_at = first.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    mended = (pl.col("mended_at") >= pl.col("opened_at")) | (pl.col("sent_at") >= found_at)
+    by_us = pl.col("code").is_in(BY_A_CORRECTION) & mended.fill_null(value=False)
     told = pl.col("finding_id").is_in(_by_word(found, inputs)["finding_id"].implode()) | (pl.col("code") == "bad_rows")
+    mapped = _mapped(found, inputs.mappings.filter(pl.col("how").is_in(_SAID)))
     said = covered.select(
         "finding_id",
-        resolution=pl.when(by_us).then(pl.lit(CORRECTED)).otherwise(pl.lit(NO_LONGER_SEEN)),
+        resolution=pl.when(by_us & pl.col("released"))
+        .then(pl.lit(RELEASED))
+        .when(by_us)
+        .then(pl.lit(CORRECTED))
+        .when(pl.col("finding_id").is_in(mapped["finding_id"].implode()))
+        .then(pl.lit(MAPPED))
+        .otherwise(pl.lit(NO_LONGER_SEEN)),
         proven=by_us | told,
     )
     return pl.concat([said, _unconfigured(found, inputs.feeds).join(said, on="finding_id", how="anti")]).sort("finding_id")
@@ -174,6 +188,12 @@ def _believed(feeds: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mended(corrections: pl.DataFrame) -> pl.DataFrame:
-    """When the newest correction of each point that was read back had been sent: our clock, not that of the read."""
-    verified = corrections.filter(pl.col("state") == CorrectionState.VERIFIED)
-    return verified.group_by(of_point()).agg(mended_at=pl.coalesce("send_ended_at", "verified_at").max())
+    """When the newest correction of each point that was read back had been sent (`mended_at` by our clock, not that of the read;
+    `sent_at` by the platform's), and whether it was `released` by a person: one that a guard holds is sent by nobody else's word.
+    """
+    verified = corrections.filter(pl.col("state") == CorrectionState.VERIFIED).sort("sent_at", "correction_id")
+    held = verified.with_columns(released=held_by().list.len() > 0)
+    sent = pl.coalesce("send_ended_at", "verified_at")
+    return held.group_by(of_point()).agg(
+        mended_at=sent.max(), sent_at=pl.col("sent_at").max(), released=pl.col("released").last()
+    )

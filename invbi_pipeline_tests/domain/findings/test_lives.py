@@ -174,6 +174,26 @@ def test_a_correction_from_before_the_finding_opened_ends_nothing() -> None:
     assert gone["state"].item() == "open"
 
 
+def test_a_raise_that_our_lowering_wiped_was_corrected_by_us_although_it_is_told_of_after_the_push() -> None:
+    wiped = {"found": 3, "found_how": "taken", "found_at": at(5), "found_since": at(1)}
+    mended = corrections({"sent_at": at(6), "send_ended_at": at(6), "verified_at": at(30)})
+    known = _trouble(points=points(wiped), corrections=mended)
+    assert set(known["code"]) == {"drift", "oversell_risk"}
+    gone = _step(known, FindingInputs(points=points({}), feeds=feeds({}), corrections=mended), 40)
+    assert gone.select("state", "resolution").unique().rows() == [("resolved", "corrected by invbi")]
+    before = corrections({"sent_at": at(4), "send_ended_at": at(4), "verified_at": at(30)})
+    later = _step(_trouble(points=points(wiped)), FindingInputs(points=points({}), feeds=feeds({}), corrections=before), 40)
+    assert later["state"].item() == "open", "what was sent before the number was changed has mended nothing"
+
+
+@pytest.mark.parametrize("guard", ['{"mode": "the system is in mode approve"}', '{"change_units": "too large", "mode": "pass"}'])
+def test_a_finding_that_a_released_correction_ended_says_that_a_person_released_it(guard: str) -> None:
+    known = _trouble(points=points(HIGH))
+    mended = corrections({"send_ended_at": at(34), "verified_at": at(35), "guard": guard})
+    gone = _step(known, FindingInputs(points=points({}), feeds=feeds({}), corrections=mended), 40)
+    assert gone["resolution"].item() == "corrected by invbi, released by a person"
+
+
 @pytest.mark.parametrize(
     ("point", "state"),
     [
@@ -328,3 +348,18 @@ def test_a_listing_that_belonged_to_nothing_is_no_finding_any_more_in_the_run_th
     other = mappings({"listing_key": "L2"})
     assert _step(known, FindingInputs(mappings=other, feeds=feeds({})), 50)["state"].item() == "open"
     assert _step(known, FindingInputs(mappings=mappings({})), 50)["state"].item() == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("person", "mapped by a person"),
+        ("map", "mapped by a person"),
+        ("exact", "no longer seen"),
+        ("relisted", "no longer seen"),
+    ],
+)
+def test_a_listing_that_a_person_mapped_says_who_ended_its_finding(how: str, why: str) -> None:
+    known = _trouble(candidates=candidates({"code": "near_miss_sku"}))
+    gone = _step(known, FindingInputs(mappings=mappings({"how": how}), feeds=feeds({})), 50)
+    assert gone.select("state", "resolution").rows() == [("resolved", why)]
