@@ -93,15 +93,19 @@ def _of_ghosts(rows: pl.DataFrame, ghosts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _twice(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return `duplicate_event`, one row a point: the first of its events that was applied twice, and how many units that made."""
+    """Return `duplicate_event`, one row a point: all that was applied twice there, and how many units that made together."""
+    named = pl.format(
+        "{} {} of {} {}",
+        pl.col("event_kind").replace(_SPOKEN), "event", "units", plural("units", "unit", "units"),
+    )  # fmt: skip
+    each = rows.filter(pl.col("twice").list.len() > 0).with_columns(events="twice").explode("twice").unnest("twice")
     twice = (
-        rows.filter(pl.col("twice").list.len() > 0)
-        .with_columns(pl.col("twice").list.first().struct.unnest())
-        .with_columns(units=pl.col("event_units").abs())
+        each.with_columns(units=pl.col("event_units").abs())
+        .with_columns(named=named)
+        .group_by(of_point(), maintain_order=True)
+        .agg(pl.exclude("units", "named").first(), pl.col("units").sum(), named=pl.col("named").str.join(" and the "))
     )
-    event = pl.col("event_kind").replace(_SPOKEN)
-    cause = pl.format(
-        "The {} {} of {} {} was applied twice to {}.", event, "event", "units", plural("units", "unit", "units"), subject()
-    )
-    evidence = ("event", "event_kind", "event_at", "event_units", "found_at", "bracket_from", "bracket_to")
-    return told(twice, "duplicate_event", cause, *evidence)
+    was = plural(pl.col("events").list.len().cast(pl.Int64()), "was", "were")
+    cause = pl.format("The {} {} applied twice to {}.", "named", was, subject())
+    first = ("event", "event_kind", "event_at", "event_units")
+    return told(twice, "duplicate_event", cause, *first, "events", "found_at", "bracket_from", "bracket_to")

@@ -58,6 +58,23 @@ def test_an_order_applied_twice_is_told_on_its_own_as_well() -> None:
     assert evidence(one(inputs, "drift"))["first_event"] == "o1"
 
 
+def test_two_orders_applied_twice_are_told_in_one_finding_that_names_both_and_adds_up() -> None:
+    sold = effects({}, {"effect_id": "o2/1/sale", "order_id": "o2", "units": -2, "stamped_at": at(8)})
+    twice = one(FindingInputs(points=points(LOWERED), effects=sold), "duplicate_event")
+    assert twice["units"] == 3
+    assert twice["cause"] == ("The order o1 of 1 unit and the order o2 of 2 units were applied twice to MUG-RED on web (soho).")
+    assert [(said["event"], said["event_units"]) for said in evidence(twice)["events"]] == [("o1", -1), ("o2", -2)]
+    assert evidence(twice)["event"] == "o1", "the first of them"
+
+
+def test_what_one_point_applied_twice_is_no_other_points() -> None:
+    here, there = LOWERED, {**LOWERED, "listing_key": "L2", "sku": "MUG-BLUE"}
+    sold = effects({"units": -3}, {"effect_id": "o2/1/sale", "order_id": "o2", "units": -3, "listing_key": "L2"})
+    told = found(FindingInputs(points=points(here, there), effects=sold)).filter(pl.col("code") == "duplicate_event")
+    said = [(row["listing_key"], row["units"], evidence(row)["event"]) for row in told.sort("listing_key").iter_rows(named=True)]
+    assert said == [("L1", 3, "o1"), ("L2", 3, "o2")]
+
+
 def test_a_change_that_our_own_push_wiped_is_still_told() -> None:
     wiped = {"found": 3, "found_how": "taken", "found_since": at(5), "found_at": at(10)}
     told = found(FindingInputs(points=points(wiped)))
