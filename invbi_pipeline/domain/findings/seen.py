@@ -31,6 +31,7 @@ SUBJECT: Final = ("code", "system", "location", "listing_key", "sku")
 def seen(inputs: FindingInputs, now: datetime, run_id: str, currency: str, *, tolerance: int = 0) -> pl.DataFrame:
     """Return FINDINGS of what is wrong now, sorted by id, as if each were new; `lives` knows what it was before.
 
+    `units` is a size and never below 0, so that units of many findings add up; which way they went is in the evidence.
     `currency` is the reporting currency of `money`, which is null where the listing has no price. `tolerance`: listing units
     that a listing may show too few without a finding. Raises KeyError for a candidate whose code is not in the catalogue.
     """
@@ -59,10 +60,8 @@ def seen(inputs: FindingInputs, now: datetime, run_id: str, currency: str, *, to
     if unknown:
         raise KeyError(f"no finding is called {unknown[0]}; the catalogue is domain.findings.catalogue")
     one = (
-        rows.with_columns(pl.col(SUBJECT).fill_null(""))
-        .sort(
-            *SUBJECT, pl.col("units").abs(), "cause", "evidence", descending=[False] * 5 + [True, False, False], nulls_last=True
-        )
+        rows.with_columns(pl.col(SUBJECT).fill_null(""), pl.col("units").abs())
+        .sort(*SUBJECT, "units", "cause", "evidence", descending=[False] * 5 + [True, False, False], nulls_last=True)
         .unique(SUBJECT, keep="first", maintain_order=True)
     )
     priced = _priced(one, inputs, currency)
@@ -153,7 +152,7 @@ def _priced(rows: pl.DataFrame, inputs: FindingInputs, currency: str) -> pl.Data
         .join(said, on=listing, how="left")
         .join(of_sku, on=["system", "sku"], how="left")
         .join(anywhere, on="sku", how="left")
-        .with_columns(money=pl.coalesce("money", (pl.col("units").abs() * price).round(2)))
+        .with_columns(money=pl.coalesce("money", (pl.col("units") * price).round(2)))
     )
 
 

@@ -15,7 +15,7 @@ FINDINGS: Final[Schema] = {
     "location": TEXT,
     "sku": TEXT,
     "listing_key": TEXT,
-    "units": INT,
+    "units": INT,  # a size, never below 0
     "money": MONEY,  # null: unpriced
     "currency": TEXT,
     "cause": TEXT,  # one sentence a shop manager understands

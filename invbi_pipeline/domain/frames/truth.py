@@ -91,7 +91,7 @@ CANDIDATES: Final[Schema] = {  # what the truth half noticed; domain.findings ma
     "listing_key": TEXT,
     "location": TEXT,
     "sku": TEXT,
-    "units": INT,  # null where the trouble is not a number of units
+    "units": INT,  # signed where a number went one way; null where the trouble is not a number of units
     "cause": TEXT,  # one sentence
     "evidence": TEXT,  # JSON
 }

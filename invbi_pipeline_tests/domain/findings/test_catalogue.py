@@ -3,7 +3,7 @@ import re
 import pytest
 
 from invbi_pipeline.domain.findings import CATALOGUE, Acts, FindingInputs
-from invbi_pipeline_tests.domain.findings.facts import candidates, found, one
+from invbi_pipeline_tests.domain.findings.facts import candidates, evidence, found, one
 from invbi_pipeline_tests.shared import shared
 
 
@@ -38,6 +38,12 @@ def test_a_code_that_is_not_in_the_catalogue_is_refused() -> None:
 def test_an_unmapped_listing_has_the_units_it_sold() -> None:
     row = candidates({"code": "unmapped_listing", "evidence": '{"sold_units":4}'})
     assert one(FindingInputs(candidates=row), "unmapped_listing")["units"] == 4
+
+
+@pytest.mark.parametrize("code", ["negative_on_hand", "ledger_untied"])
+def test_the_units_of_a_finding_are_a_size_whichever_way_the_number_went(code: str) -> None:
+    row = one(FindingInputs(candidates=candidates({"code": code, "units": -4, "evidence": '{"on_hand":-4}'})), code)
+    assert (row["units"], evidence(row)["on_hand"]) == (4, -4)
 
 
 def test_a_listing_whose_code_is_nearly_a_skus_is_told_once_with_what_it_sold() -> None:
