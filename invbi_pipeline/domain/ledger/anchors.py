@@ -90,14 +90,16 @@ def anchors(
     `shelf` numbers them from 0: by it what is told of a shelf finds it (`domain.steps`: by position).
 
     `on_hand` is the owner's number as it stands, in units of the sku. A shelf not read, or whose number is unknown, keeps its
-    newest previous anchor; one whose owner stopped tracking it, or handed the place to another system, has none.
+    newest previous anchor, unless it was counted since; one whose owner stopped tracking it, or handed the place to another
+    system, has none.
     """
     now = kept(anchored(listed))
-    last = kept(
-        _newest(previous)
-        .join(owners, left_on=["location", "system"], right_on=["location", "owner"], how="semi")
-        .join(now, on=[*_SHELF, "system"], how="anti")
-    )
+    before = _newest(previous).join(owners, left_on=["location", "system"], right_on=["location", "owner"], how="semi")
+    newer = _newer_than_counts(before, kept(now.filter(pl.col("kind") == "count")))
+    if any_row(newer):
+        now = kept(now.join(newer, on=[*_SHELF, "system"], how="anti"))
+    not_now = before.join(now, on=[*_SHELF, "system"], how="anti").join(newer, on=[*_SHELF, "system"], how="left")
+    last = kept(not_now.select(*ANCHORS, "counted_at", "counted"))
     columns = [*ANCHORS, "counted_at", "counted"]
     if not any_row(last):
         return ordered(now.select(columns).collect(), *_SHELF).with_row_index("shelf").lazy()
@@ -107,11 +109,24 @@ def anchors(
         .select("system", "sku", "location")
     )
     last = last.join(untracked, on=[*_SHELF, "system"], how="anti").with_columns(
-        counted_at=pl.when(pl.col("kind") == "count").then("anchored_at"),
-        counted=pl.when(pl.col("kind") == "count").then("on_hand"),
+        counted_at=pl.when(pl.col("kind") == "count").then("anchored_at").otherwise("counted_at"),
+        counted=pl.when(pl.col("kind") == "count").then("on_hand").otherwise("counted"),
     )
     both = pl.concat([now.select(columns), last.select(columns)]).collect()
     return ordered(both, *_SHELF).with_row_index("shelf").lazy()
+
+
+def _newer_than_counts(before: pl.LazyFrame, counts: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the shelves, with `counted_at` and `counted`, whose anchor is newer than the count that is all that is read of them.
+
+    Their number is unknown now. The number that it was held what the count holds.
+    """
+    shelf = [*_SHELF, "system"]
+    since = counts.select(*shelf, "counted_at", "counted", since="anchored_at")
+    if not any_row(since):
+        return since.drop("since")
+    later = before.join(since, on=shelf).filter(pl.col("anchored_at") > pl.col("since"))
+    return kept(later.select(*shelf, "counted_at", "counted"))
 
 
 def _newest(anchors: pl.LazyFrame) -> pl.LazyFrame:

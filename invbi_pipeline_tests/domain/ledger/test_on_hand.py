@@ -73,6 +73,20 @@ def test_a_count_newer_than_the_number_is_the_anchor() -> None:
     assert reckon(**rows).anchors["kind"].to_list() == ["count"]
 
 
+def test_where_the_owners_number_is_unknown_the_last_anchor_stands_and_not_an_older_count() -> None:
+    counted = own("c1", None, -50, kind="count", counted=20)
+    rows = world(till(9), counted, own("t2", -1, 2))
+    rows["observations"][0] |= {"state": "unknown", "quantity": None}
+    last = {"location": "shop", "sku": "A", "system": "till", "on_hand": 9, "anchored_at": at(-1)}
+    told = reckon(**world(rows, {"anchors": [last]})).anchors.select("on_hand", "anchored_at", "kind")
+    assert told.rows() == [(9, at(-1), "book")]
+    contained = world(till(6, absorbs="at_count"), WEB_ORDERS, TILL_SALE, own("c1", None, -5, kind="count", counted=6))
+    contained["observations"][0] |= {"state": "unknown", "quantity": None}
+    assert on_hand(world(contained, {"anchors": [{**last, "on_hand": 6}]})) == (6, 0, 6)
+    older = {**last, "anchored_at": at(-60)}
+    assert reckon(**world(rows, {"anchors": [older]})).anchors.select("on_hand", "kind").rows() == [(20, "count")]
+
+
 def test_a_shipment_close_to_a_count_is_deducted_until_the_booking_lag_has_passed() -> None:
     def count_then(hours: float) -> Rows:
         return own("c1", None, -hours - 0.1, kind="count", counted=6)
