@@ -1,6 +1,7 @@
 -- Grain: one row a point (system, listing_key, location); one that a read gave with several numbers has a row for each.
 -- Purpose: the newest believed number of every point and how far it reaches. A later sweep of what changed that does not
--- list a point says that its number stands. A point that the newest full sweep does not list is unknown, never 0.
+-- list a point says that its number stands. A point that the newest full sweep does not list is unknown, never 0; so is one
+-- whose number was refused: it has landed as unknown, until a good one comes.
 with said as (
     select
         rows.system,

@@ -55,7 +55,8 @@ def print_shelves(found: Explanation) -> None:
 def print_refused(refused: pl.DataFrame) -> None:
     """Print the rows with this code that were put aside, and why: nothing of them counts."""
     for row in refused.head(_MOST_REFUSED).iter_rows(named=True):
-        out.print(plain(f"Refused: row {row['row_number']} of {row['system']}'s {row['dataset']}: {row['reason']}"))
+        whose = f" (listing {row['listing_key']})" if row["listing_key"] else ""
+        out.print(plain(f"Refused: row {row['row_number']} of {row['system']}'s {row['dataset']}{whose}: {row['reason']}"))
     if refused.height > _MOST_REFUSED:
         out.print(f"... {refused.height - _MOST_REFUSED:,} more rows were refused; --format json has each")
 

@@ -90,7 +90,7 @@ class Landed(Protocol):
     @property
     def platform_time(self) -> datetime | None: ...
     @property
-    def rows(self) -> Mapping[str, pl.DataFrame]: ...
+    def said(self) -> Mapping[str, pl.DataFrame]: ...
 
 
 def read_of(batch: Landed) -> Read:
@@ -99,7 +99,7 @@ def read_of(batch: Landed) -> Read:
         raise ValueError(f"batch {batch.batch_id} was never answered: there is nothing to stage")
     sweeps = batch.dataset == Dataset.STOCK and batch.scope == "sweep"
     times = (batch.began_at, batch.ended_at, batch.platform_time)
-    return Read(batch.system, batch.batch_id, sweeps, batch.full, *times, batch.rows)
+    return Read(batch.system, batch.batch_id, sweeps, batch.full, *times, batch.said)
 
 
 class Restaged(NamedTuple):

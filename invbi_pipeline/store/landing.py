@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from invbi_pipeline.domain.frames import QUARANTINE, UTC, WALL, empty, fit
-from invbi_pipeline.domain.words import Dataset, FeedVerdict
+from invbi_pipeline.domain.words import Dataset, FeedVerdict, Quantity
 from invbi_pipeline.store.tables import BATCHES
 from invbi_pipeline.store.walls import parse
 from invbi_pipeline.store.warehouse import Database
@@ -79,6 +79,24 @@ class Batch:
         return sum(frame.height for frame in self.rows.values())
 
     @property
+    def said(self) -> Mapping[str, pl.DataFrame]:
+        """The rows by wall frame, and in stock the points whose number was refused: they are unknown now.
+
+        Without that word the number before it would stand.
+        """
+        unknown = self._unknown()
+        return {**self.rows, "stock": pl.concat([self.frame("stock"), unknown])} if unknown.height else self.rows
+
+    def _unknown(self) -> pl.DataFrame:
+        """One row of stock a refused row that names its listing, of whose point this read has no good one."""
+        point, good = ["system", "listing_key", "location_key"], self.frame("stock")
+        refused = self.quarantine.filter((pl.col("dataset") == Dataset.STOCK) & pl.col("listing_key").is_not_null())
+        told = refused.join(good, on=point, how="anti").select(
+            *point, "row_number", state=pl.lit(str(Quantity.UNKNOWN)), version=pl.lit("")
+        )
+        return pl.concat([good.clear(), told], how="diagonal")
+
+    @property
     def believed(self) -> bool:
         return self.verdict == FeedVerdict.BELIEVED
 
@@ -100,7 +118,7 @@ def prepare(reading: Read, system: str, run_id: str, batch_id: str, scope: str =
     aside = [one.quarantine for one in parsed.values()]
     if reading.rejected is not None and reading.rejected.height:
         named = reading.rejected.with_columns(pl.lit(batch_id).alias("batch_id"), pl.lit(system).alias("system"))
-        aside.append(fit(named, QUARANTINE))
+        aside.append(fit(pl.concat([empty(QUARANTINE), named], how="diagonal_relaxed"), QUARANTINE))
     return Batch(
         batch_id=batch_id,
         run_id=run_id,
@@ -147,11 +165,12 @@ def land(database: Database, batches: Sequence[Batch], at: datetime) -> None:
     if known:
         for table in (*(f"raw.{name}" for name in WALL), "quarantine.rows", "raw.batches"):
             database.execute(f"DELETE FROM {table} WHERE batch_id IN (SELECT unnest($ids))", {"ids": ids})
+    told = [(batch, batch.said) for batch in batches]
     for name, schema in WALL.items():
         parts = [
-            batch.rows[name].with_columns(pl.lit(batch.batch_id).alias("batch_id"), pl.lit(at).cast(UTC).alias("landed_at"))
-            for batch in batches
-            if name in batch.rows
+            said[name].with_columns(pl.lit(batch.batch_id).alias("batch_id"), pl.lit(at).cast(UTC).alias("landed_at"))
+            for batch, said in told
+            if name in said
         ]
         if parts:
             database.append(f"raw.{name}", pl.concat(parts).select(*schema, "payload", "batch_id", "row_number", "landed_at"))

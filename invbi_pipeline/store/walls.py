@@ -71,6 +71,10 @@ _AHEAD: Final = timedelta(days=1)  # a local time taken for UTC is up to 14 hour
 
 Rule = Callable[[pl.Expr], pl.Expr]
 
+_KEY_RULES: Final[Sequence[tuple[str, Rule]]] = (
+    ("a spreadsheet error, not a code", lambda c: ~c.str.contains(_SHEET_ERROR)),
+    ("digits lost to a float", lambda c: ~c.str.contains(_IN_EXPONENT)),
+)
 _LEAVES: Final = (MovementKind.SALE, MovementKind.TRANSFER_OUT, MovementKind.DAMAGE)
 
 
@@ -124,25 +128,28 @@ def parse(name: str, frame: pl.DataFrame, batch_id: str, system: str, dataset: s
     reasons = _failures(name, text)
     bad = text.with_row_index("at").join(reasons, on="at")
     good = text.with_row_index("at").join(reasons, on="at", how="anti") if reasons.height else text
-    quarantine = bad.select(
-        pl.lit(batch_id).alias("batch_id"),
-        pl.lit(system).alias("system"),
-        pl.lit(dataset).alias("dataset"),
-        "row_number",
-        "reason",
-        "payload",
-    )
+    told = {"batch_id": batch_id, "system": system, "dataset": dataset}
+    quarantine = _aside(name, bad, told)
     typed = good.select(*(_typed(name, column, kind) for column, kind in schema.items()), "payload", "row_number")
     wrong = _told_once(_unread(good, typed), _yet_to_come(name, typed, read_at), _overruled(name, typed))
     if wrong.is_empty():
         return Parsed(typed, quarantine)
-    told = {"batch_id": batch_id, "system": system, "dataset": dataset}
     rows = typed.with_row_index("at")
-    aside = rows.join(wrong, on="at").select(
-        *(pl.lit(said).alias(column) for column, said in told.items()), "row_number", "reason", "payload"
-    )
+    aside = _aside(name, rows.join(wrong, on="at"), told)
     kept = rows.join(wrong, on="at", how="anti", maintain_order="left").drop("at")
     return Parsed(kept, pl.concat([quarantine, aside]).sort("row_number", maintain_order=True))
+
+
+def _aside(name: str, rows: pl.DataFrame, told: Mapping[str, str]) -> pl.DataFrame:
+    """Return these rows of a wall frame, which have a `reason`, as QUARANTINE."""
+    key, place = pl.lit(None, pl.String), pl.lit(None, pl.String)
+    if "listing_key" in WALL[name]:
+        readable = pl.all_horizontal(rule(pl.col("listing_key")) for _, rule in _KEY_RULES)
+        key = pl.when(readable & (pl.col("listing_key") != "")).then("listing_key")
+    if "location_key" in WALL[name]:
+        place = pl.col("location_key").fill_null("")
+    named = rows.with_columns(*(pl.lit(said).alias(column) for column, said in told.items()), listing_key=key, location_key=place)
+    return named.select(QUARANTINE.keys())
 
 
 _WRONG: Final = {"at": pl.UInt32(), "reason": pl.String()}  # the index of a typed row, and why it is put aside
@@ -334,8 +341,5 @@ def _cell_rules(name: str, column: str, kind: pl.DataType) -> list[tuple[str, Ru
         words = _WORDS[name, column]
         rules.append((f"not one of {', '.join(words)}", lambda c: c.str.to_lowercase().is_in(words)))
     if column == "listing_key":
-        rules += [
-            ("a spreadsheet error, not a code", lambda c: ~c.str.contains(_SHEET_ERROR)),
-            ("digits lost to a float", lambda c: ~c.str.contains(_IN_EXPONENT)),
-        ]
+        rules += _KEY_RULES
     return rules

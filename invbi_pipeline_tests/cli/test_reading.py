@@ -384,6 +384,28 @@ def test_explain_names_the_rows_of_a_code_that_were_refused(config: Path, wareho
     assert "No SKU" in invbi("explain", "=1+2", "--config", config).err
 
 
+def test_explain_names_the_refused_row_that_left_a_number_unknown_however_many_reads_came_since(
+    config: Path, warehouse: Warehouse
+) -> None:
+    point = warehouse.query(
+        "SELECT system, listing_key, location_key, batch_id, sku FROM staging.stg_observations JOIN truth.mappings m "
+        "USING (system, listing_key) WHERE system = 'shopify_uk' AND m.valid_to IS NULL ORDER BY ALL LIMIT 1"
+    ).row(0, named=True)
+    key = {name: value for name, value in point.items() if name != "sku"}
+    told = {"dataset": "stock", "row_number": 3, "reason": "quantity: number too large", "payload": '{"item":{"id":"gid://1"}}'}
+    warehouse.append("quarantine.rows", pl.DataFrame([{**key, **told}], schema=dict(QUARANTINE)))
+    with warehouse.open() as db:
+        db.execute(
+            "UPDATE staging.stg_observations SET state = 'unknown' WHERE system = $system AND listing_key = $listing_key "
+            "AND location_key = $location_key AND batch_id = $batch_id",
+            key,
+        )
+
+    said = " ".join(invbi("explain", point["sku"], "--config", config).out.split())
+
+    assert f"row 3 of shopify_uk's stock (listing {point['listing_key']}): quantity: number too large" in said
+
+
 def test_a_query_that_names_a_column_twice_numbers_it(config: Path) -> None:
     said = invbi("query", "SELECT 1 AS a, 2 AS a", "--config", config, "--format", "csv")
     assert said.table() == [{"a": "1", "a_1": "2"}]

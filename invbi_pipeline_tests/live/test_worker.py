@@ -92,6 +92,21 @@ def test_what_the_worker_left_is_what_a_whole_decision_comes_to(shop: SmallShop)
     assert unequal(shop.ctx).to_dicts() == []
 
 
+def test_a_number_that_is_refused_leaves_its_point_unknown_and_nothing_is_sent(shop: SmallShop) -> None:
+    shop.lies("k3", 6)
+    shop.edited("k3", 10**9)
+    tell(shop, "shop", "k3")
+    tell(shop, "till", "k3")
+    sent = work(shop).sent
+    point = shop.ctx.warehouse.read("recon.points").filter(system="shop", listing_key="k3").row(0, named=True)
+    assert (sent, point["state"], point["reported"]) == (0, "unknown", None)
+    assert unequal(shop.ctx).to_dicts() == []
+    shop.edited("k3", 10)
+    tell(shop, "shop", "k3")
+    work(shop)
+    assert shop.shows("k3") == 6
+
+
 def test_a_point_that_was_changed_behind_the_worker_is_unequal(shop: SmallShop) -> None:
     with shop.ctx.warehouse.open() as db:
         db.execute("UPDATE recon.points SET offer = offer + 1 WHERE system = 'shop' AND listing_key = 'k15'")

@@ -29,6 +29,41 @@ def test_rows_read_are_rows_landed_and_rows_quarantined(landed: Landed) -> None:
     ]
 
 
+def test_a_point_whose_number_was_refused_is_unknown_until_a_good_one_comes(landed: Landed) -> None:
+    seen = []
+    for minute, quantity in enumerate(("38", "1000000000", None, "1.5", "37")):
+        rows = [{"listing_key": "a", "location_key": "1", "quantity": quantity}] if quantity else []
+        landed.land("stock", rows, minute, full=not minute)
+        seen += landed.rows("stg_observations", "listing_key", "location", "state", "quantity")
+
+    unknown = ("a", "soho", "unknown", None)
+    assert seen == [("a", "soho", "known", 38), unknown, unknown, unknown, ("a", "soho", "known", 37)]
+    counts = landed.warehouse.query("SELECT landed, quarantined FROM raw.batches ORDER BY seq").rows()
+    assert counts == [(1, 0), (0, 1), (0, 0), (0, 1), (1, 0)]
+    with landed.warehouse.open() as database:
+        assert run_audit(database, "audit_raw_landed").is_empty()
+        assert run_audit(database, "audit_quarantine_accounted").is_empty()
+
+
+def test_a_refused_row_beside_a_good_one_of_the_same_point_takes_nothing_from_it(landed: Landed) -> None:
+    rows = [{"listing_key": "a", "quantity": quantity} for quantity in ("many", "4")]
+    landed.land("stock", rows, 0, full=True)
+    assert landed.rows("stg_observations", "listing_key", "state", "quantity") == [("a", "known", 4)]
+
+
+def test_a_refused_row_whose_listing_cannot_be_read_is_no_point(landed: Landed) -> None:
+    landed.land("stock", [{"listing_key": key, "quantity": "many"} for key in ("#REF!", "1.23E+12", None)], 0)
+    assert landed.rows("stg_observations", "listing_key") == []
+
+
+def test_retention_leaves_unknown_what_was_refused(landed: Landed) -> None:
+    for minute, quantity in ((0, "5"), (1, "many")):
+        landed.land("stock", [{"listing_key": "a", "quantity": quantity}], minute)
+    with landed.warehouse.open() as database:
+        prune(database, START + timedelta(days=31), keep_days=30)
+    assert landed.rows("stg_observations", "listing_key", "state", "quantity") == [("a", "unknown", None)]
+
+
 def test_landing_a_batch_twice_leaves_it_once(landed: Landed) -> None:
     batch = landed.batch("stock", [{"listing_key": "a", "quantity": 1}], 0, full=True)
     with landed.warehouse.open() as database:

@@ -14,6 +14,7 @@ __all__ = ["SKEW_S", "feeds"]
 
 SKEW_S: Final = 120.0  # seconds between a system's clock and ours that are worth a word
 _REASONS: Final = 3  # of the reasons for refused rows, how many the sentence names
+_SUBJECTS: Final = 10  # of the listings whose rows were refused, how many the evidence names
 _SHOWN: Final = 200  # characters of a reason that a sentence can bear
 _KEEP_UP: Final = "See that `invbi serve` runs and keeps up; its log says what holds it up."
 _BOTH: Final = f"{CATALOGUE['feed_stale'].action} {_KEEP_UP}"
@@ -87,10 +88,10 @@ def _at_risk(blind: pl.DataFrame, inputs: FindingInputs) -> pl.DataFrame:
 
 
 def _refused(quarantine: pl.DataFrame) -> pl.DataFrame:
-    """One row a system: how many rows of each dataset were refused, and mostly why."""
+    """One row a system: how many rows of each dataset were refused, mostly why, and of which listings."""
+    some = quarantine.filter(pl.col("rows") > 0)
     by_reason = (
-        quarantine.filter(pl.col("rows") > 0)
-        .group_by("system", "dataset", "reason")
+        some.group_by("system", "dataset", "reason")
         .agg(pl.col("rows").sum())
         .sort("system", "rows", "dataset", "reason", descending=[False, True, False, False])
     )
@@ -103,8 +104,26 @@ def _refused(quarantine: pl.DataFrame) -> pl.DataFrame:
     )
     more = pl.when(pl.col("others") > 0).then(pl.format("; {} for other reasons", "others")).otherwise(pl.lit(""))
     said = (plural("refused", "row", "rows"), "system", plural("refused", "was", "were"))
-    cause = pl.format("{} {} of {} {} refused: {}{}.", "refused", *said, "top", more)
-    return told(rows, "bad_rows", cause, "refused", "datasets", "reasons")
+    named = rows.join(_named(some), on="system", how="left", maintain_order="left")
+    cause = pl.format("{} {} of {} {} refused: {}{}.{}", "refused", *said, "top", more, pl.col("whose").fill_null(""))
+    return told(named, "bad_rows", cause, "refused", "datasets", "reasons", "listings", "listings_in_all")
+
+
+def _named(refused: pl.DataFrame) -> pl.DataFrame:
+    """Return by system the `listings` of refused rows, a few of them, how many there are in all, and a sentence on whose."""
+    listings = refused.drop_nulls("listing_key").select("system", "listing_key", "sku").unique().sort(pl.all())
+    by_system = listings.group_by("system", maintain_order=True).agg(
+        listings=pl.struct("listing_key", "sku").head(_SUBJECTS),
+        listings_in_all=pl.len(),
+        first=pl.col("listing_key").first(),
+        sku=pl.col("sku").first(),
+        others=pl.len().cast(pl.Int64) - 1,
+    )
+    called = pl.when(pl.col("sku").is_null()).then("first").otherwise(pl.format("{} (SKU {})", "first", "sku"))
+    others = pl.format(" and {} {}", "others", plural("others", "other", "others"))
+    and_others = pl.when(pl.col("others") > 0).then(others).otherwise(pl.lit(""))
+    whose = pl.format(" Concerns listing {}{}.", called, and_others)
+    return by_system.select("system", "listings", "listings_in_all", whose=whose)
 
 
 def _skewed(feeds_now: pl.DataFrame) -> pl.DataFrame:

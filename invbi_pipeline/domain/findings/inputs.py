@@ -34,10 +34,12 @@ VALUES: Final[f.Schema] = {  # `domain.offers.money.unit_values`
     "sku": pl.String(),
     "price": pl.Float64(),
 }
-REFUSED: Final[f.Schema] = {  # this run's quarantined rows, counted
+REFUSED: Final[f.Schema] = {  # this run's quarantined rows, and those that still leave a point unknown, counted
     "system": pl.String(),
     "dataset": pl.String(),
     "reason": pl.String(),
+    "listing_key": pl.String(),  # whose they are; null where they do not say, or not readably
+    "sku": pl.String(),  # null where the listing has none
     "rows": pl.Int64(),
 }
 BATCHES: Final[f.Schema] = {  # what is asked of this run's reads (`raw.batches`)

@@ -111,4 +111,6 @@ QUARANTINE: Final[Schema] = {
     "row_number": INT,
     "reason": TEXT,
     "payload": TEXT,
+    "listing_key": TEXT,  # whose it is; null where the row names no listing, or not readably
+    "location_key": TEXT,  # null where its frame has none
 }

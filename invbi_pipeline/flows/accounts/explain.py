@@ -52,9 +52,15 @@ _REFUSED: Final = """
     WITH newest AS (
         SELECT batch_id FROM raw.batches WHERE scope = 'sweep'
         QUALIFY row_number() OVER (PARTITION BY system, dataset ORDER BY seq DESC) = 1
-    )
-    SELECT q.system, q.dataset, q.row_number, q.reason FROM quarantine.rows q SEMI JOIN newest USING (batch_id)
-    WHERE list_has_any(json_extract_string(q.payload, '$.*'), $codes::VARCHAR[]) ORDER BY ALL
+    ),
+    standing AS (SELECT batch_id, listing_key, location_key FROM staging.stg_observations WHERE state = 'unknown'),
+    mine AS (SELECT system, listing_key FROM truth.mappings WHERE valid_to IS NULL AND list_contains($codes::VARCHAR[], sku))
+    SELECT q.system, q.dataset, q.row_number, q.reason, q.listing_key FROM quarantine.rows q
+    WHERE (q.batch_id IN (FROM newest)
+            OR (q.dataset = 'stock' AND (q.batch_id, q.listing_key, q.location_key) IN (FROM standing)))
+        AND ((q.system, q.listing_key) IN (FROM mine) OR list_contains($codes::VARCHAR[], q.listing_key)
+            OR list_has_any(json_extract_string(q.payload, '$.*'), $codes::VARCHAR[]))
+    ORDER BY ALL
 """
 _LISTED: Final = "SELECT system, listing_key, title FROM staging.stg_listings WHERE listing_key = $code OR raw_sku = $code"
 
@@ -95,8 +101,8 @@ class Explanation:
     and what is wrong with a whole SKU are then told of the components too. `sku` is empty where a listing is mapped to none.
     Of a finding for which a correction went out since a run last saw it, `mended_by` (its id), `mended_state` (verified, or
     accepted and not proved yet), `read_back` and `mended_at` tell so; of the others they are null.
-    `shelves` and `outside` are SHELVES and OUTSIDE: what on hand is made of. `refused`: system, dataset, row_number, reason of
-    the rows with this code that the newest read of their kind put aside.
+    `shelves` and `outside` are SHELVES and OUTSIDE: what on hand is made of. `refused`: system, dataset, row_number, reason,
+    listing_key of the rows with this code that the newest read of their kind put aside, or that leave a number unknown still.
     """
 
     sku: str

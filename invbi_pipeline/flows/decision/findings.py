@@ -27,8 +27,14 @@ SELECT system, order_id, line_id, listing_key, open_quantity, price, currency
 FROM staging.stg_order_lines SEMI JOIN truth.reservations USING (system, order_id, line_id)
 """
 _REFUSED: Final = """
-SELECT q.system, q.dataset, q.reason, count(*) AS rows FROM quarantine.rows q JOIN raw.batches b USING (batch_id)
-WHERE b.run_id = $run GROUP BY ALL
+WITH standing AS (SELECT batch_id, listing_key, location_key FROM staging.stg_observations WHERE state = 'unknown'),
+skus AS (SELECT system, listing_key, min(sku) AS sku FROM truth.mappings WHERE valid_to IS NULL GROUP BY ALL)
+SELECT q.system, q.dataset, q.reason, q.listing_key, skus.sku, count(*) AS rows
+FROM quarantine.rows q JOIN raw.batches b USING (batch_id)
+LEFT JOIN skus ON q.system = skus.system AND q.listing_key = skus.listing_key
+WHERE b.run_id = $run
+    OR (q.dataset = 'stock' AND (q.batch_id, q.listing_key, q.location_key) IN (SELECT * FROM standing))
+GROUP BY ALL
 """
 _EFFECTS_BACK: Final = timedelta(days=2)
 _CLOCKS: Final = """

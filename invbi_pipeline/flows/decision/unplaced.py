@@ -22,4 +22,5 @@ def unplaced(db: Database) -> pl.DataFrame:
 def as_refused(places: pl.DataFrame) -> pl.DataFrame:
     """Return what `unplaced` found as REFUSED: rows that were read and could not be used, with why and what mends it."""
     why = pl.format("stock at {}, which is no location of ours: name it in systems.{}.locations", "location_key", "system")
-    return fit(places.with_columns(dataset=pl.lit("stock"), reason=why), REFUSED)
+    of_no_one = dict.fromkeys(("listing_key", "sku"), pl.lit(None, pl.String))
+    return fit(places.with_columns(dataset=pl.lit("stock"), reason=why, **of_no_one), REFUSED)

@@ -34,6 +34,15 @@ def test_refused_rows_are_told_once_a_system_with_their_reasons() -> None:
     assert (evidence(row)["datasets"], evidence(row)["refused"], row["units"]) == (["orders", "stock"], 5, None)
 
 
+def test_refused_rows_name_the_listings_they_are_of_the_first_in_the_sentence_and_a_few_in_the_evidence() -> None:
+    many = [{"listing_key": f"L{n:02}", "sku": None if n else "MUG-RED", "rows": 2} for n in range(12)]
+    row = one(FindingInputs(quarantine=refused(*many, {"reason": "no key"})), "bad_rows")
+    assert row["cause"].endswith("1 × no key (stock). Concerns listing L00 (SKU MUG-RED) and 11 others.")
+    named = evidence(row)
+    assert named["listings"][:2] == [{"listing_key": "L00", "sku": "MUG-RED"}, {"listing_key": "L01", "sku": None}]
+    assert (len(named["listings"]), named["listings_in_all"]) == (10, 12)
+
+
 def test_the_rows_refused_for_a_fourth_reason_and_more_are_counted_in_the_sentence() -> None:
     row = one(FindingInputs(quarantine=refused(*({"reason": f"reason {n}", "rows": 9 - n} for n in range(5)))), "bad_rows")
     assert row["cause"].endswith("; 7 × reason 2 (stock); 11 for other reasons.")

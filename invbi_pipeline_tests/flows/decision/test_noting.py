@@ -39,6 +39,39 @@ def test_where_nothing_was_sent_the_first_word_stands(shop: SmallShop) -> None:
     assert shop.ctx.warehouse.read("recon.findings").equals(kept)
 
 
+def test_a_number_that_was_refused_is_unknown_and_told_with_its_listing_until_a_good_one_comes(shop: SmallShop) -> None:
+    def stands() -> tuple[str, int | None, list[str]]:
+        point = shop.ctx.warehouse.read("recon.points").filter(system="shop", listing_key="k1").row(0, named=True)
+        told = shop.ctx.warehouse.read("recon.findings").filter(pl.col("state") != FindingState.RESOLVED, code="bad_rows")
+        return point["state"], point["reported"], told["cause"].to_list()
+
+    shop.shop.full = False
+    shop.edited("k1", 10**9)
+    shop.run()
+    too_large = "1 × quantity: number too large or in exponent form (stock)"
+    refused = ("unknown", None, [f"1 row of shop was refused: {too_large}. Concerns listing k1 (SKU k1)."])
+    assert stands() == refused
+    every = shop.shop.frames["stock"]
+    shop.shop.frames["stock"] = [row for row in every if row["listing_key"] != "k1"]  # what did not change is not listed
+    shop.run()
+    assert stands() == refused
+    shop.shop.frames["stock"] = every
+    shop.edited("k1", 10)
+    shop.shop.full = True
+    shop.run()
+    assert stands() == ("agreed", 10, [])
+
+
+def test_a_count_that_the_owner_mistyped_leaves_the_shelf_and_what_is_offered_of_it_as_they_were(shop: SmallShop) -> None:
+    shop.lies("k1", 10**9)
+    shop.run()
+    db = shop.ctx.warehouse
+    assert db.read("truth.positions").filter(sku="k1").select("on_hand", "available").rows() == [(10, 10)]
+    assert db.read("truth.offers").filter(listing_key="k1")["offer"].to_list() == [10]
+    points = db.read("recon.points").filter(listing_key="k1").sort("system").select("system", "state", "reported")
+    assert points.rows() == [("shop", "agreed", 10), ("till", "counted", None)]
+
+
 def test_what_was_sent_and_refused_since_is_told_beside_what_stands(shop: SmallShop) -> None:
     first = note(shop.ctx, "r9")
     shop.shop.refused = {"k1"}

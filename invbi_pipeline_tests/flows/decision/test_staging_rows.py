@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from invbi_pipeline.domain import staging
-from invbi_pipeline.domain.frames import WALL, empty
+from invbi_pipeline.domain.frames import QUARANTINE, WALL, empty
 from invbi_pipeline.flows.decision.given import staged, stock_sweeps
 from invbi_pipeline.store.landing import POINTS, SWEEP, Batch, land
 from invbi_pipeline.store.models import run_models
@@ -58,8 +58,21 @@ def reads(draw: st.DrawFn) -> list[Batch]:
         scope = draw(st.sampled_from([SWEEP, POINTS]))
         rows = {wall: frame(wall, draw(st.lists(cells(wall), max_size=4))) for wall in HOLDS[dataset]}
         full = scope == SWEEP and draw(st.booleans())
-        made.append(Batch(f"b{number}", "r", "a", dataset, scope, at, at + timedelta(seconds=9), at, full=full, rows=rows))
+        aside = refused(f"b{number}", draw(st.lists(refusals, max_size=2))) if dataset == "stock" else empty(QUARANTINE)
+        times = (at, at + timedelta(seconds=9), at)
+        made.append(Batch(f"b{number}", "r", "a", dataset, scope, *times, full=full, rows=rows, quarantine=aside))
     return made
+
+
+refusals = st.fixed_dictionaries({
+    "listing_key": st.none() | st.sampled_from(texts["listing_key"]), "location_key": st.sampled_from(texts["location_key"])
+})  # fmt: skip
+
+
+def refused(batch_id: str, drawn: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return these rows of stock as QUARANTINE; they stand below the good ones."""
+    told = {"batch_id": batch_id, "system": "a", "dataset": "stock", "reason": "quantity: not a number", "payload": "{}"}
+    return pl.DataFrame([{**told, **row, "row_number": n} for n, row in enumerate(drawn, 11)], schema=dict(QUARANTINE))
 
 
 def frame(wall: str, drawn: list[dict[str, Any]]) -> pl.DataFrame:
@@ -134,6 +147,20 @@ def test_a_sweep_of_stock_is_not_staged_with_other_reads() -> None:
     sweep = Batch("b0", "r", "a", "stock", SWEEP, DAY, DAY, DAY)
     with pytest.raises(ValueError, match="by itself"):
         told([[sweep, sweep]])
+
+
+def test_a_number_that_was_refused_is_unknown_whoever_reads_it_and_the_look_is_news() -> None:
+    rows = frame("stock", [{"listing_key": key, "location_key": "1", "state": "known", "quantity": 38} for key in ("k1", "k2")])
+    first = Batch("b0", "r", "a", "stock", SWEEP, DAY, DAY, DAY, full=True, rows={"stock": rows})
+    said, sweeps = one_by_one([first])
+    at, aside = DAY + timedelta(minutes=1), refused("b1", [{"listing_key": "k1", "location_key": "1"}])
+    for scope in (POINTS, SWEEP):
+        later = staging.read_of(Batch("b1", "r", "a", "stock", scope, at, at, at, quarantine=aside))
+        now = staging.restage(said, sweeps, PLACES, [later])
+        unknown = ("k1", "soho", "unknown", None, at)
+        told = ["listing_key", "location", "state", "quantity", "observed_at"]
+        assert now.said["observations"].filter(listing_key="k1").select(told).rows() == [unknown]
+        assert now.changes["observations"].select(told).rows() == [unknown]
 
 
 def test_only_rows_that_are_other_than_before_are_changes() -> None:
