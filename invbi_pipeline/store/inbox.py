@@ -75,11 +75,10 @@ class Inbox:
     def newest(self) -> list[Delivery]:
         """Return of each system of which deliveries wait the newest of them, by system."""
         waits = INBOX.c.done_at.is_(None)
+        named = select(INBOX.c.system).where(waits).distinct().order_by(INBOX.c.system)
         newest_first = select(INBOX).where(waits).order_by(INBOX.c.received_at.desc(), INBOX.c.delivery_id.desc()).limit(1)
         with self._begin() as db:
-            systems: Sequence[str] = (
-                db.execute(select(INBOX.c.system).where(waits).distinct().order_by(INBOX.c.system)).scalars().all()
-            )
+            systems: Sequence[str] = db.execute(named).scalars().all()
             rows = [db.execute(newest_first.where(INBOX.c.system == system)).mappings().first() for system in systems]
         return [_delivery(dict(row)) for row in rows if row is not None]  # none: it was done this moment
 
