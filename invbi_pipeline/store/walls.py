@@ -65,6 +65,8 @@ _IDS: Final[Mapping[str, Sequence[str]]] = {
     "returns": ("system", "event_id"),
 }
 
+_ADDED_TO: Final = frozenset({"movements"})  # frames in which nothing that was told is ever told otherwise
+
 # When it happened, of frames whose rows have happened: none can be after the read that tells of it.
 _HAPPENED: Final[Mapping[str, str]] = {"movements": "occurred_at", "effects": "stamped_at", "returns": "occurred_at"}
 _AHEAD: Final = timedelta(days=1)  # a local time taken for UTC is up to 14 hours off
@@ -183,17 +185,23 @@ def _yet_to_come(name: str, typed: pl.DataFrame, read_at: datetime | None) -> pl
 
 
 def _overruled(name: str, typed: pl.DataFrame) -> pl.DataFrame:
-    """Return `at` (its index in `typed`) and `reason` of rows whose id a later row of the same read has with other contents.
+    """Return `at` (its index in `typed`) and `reason` of rows whose id another row of the same read has with other contents.
 
-    Which of the two is right nobody can tell; the later holds, as between two reads, and the other is shown, not lost.
+    Which of the two is right nobody can tell; the later holds, as between two reads, and the other is shown, not lost. A ledger
+    is only ever added to: of two movements the one that happened first holds, which may be booked already.
     """
     rows = typed.with_row_index("at")
     key = _IDS.get(name)
     if key is None or not (again := rows.select(key).is_duplicated()).any():
         return pl.DataFrame(schema=_WRONG)
-    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).last().over(key)) for c in WALL[name] if c not in key)
-    later = pl.col("row_number").last().over(key)
-    reason = pl.format(f"{key[-1]}: row {{}} has the same id and other contents", later)
+
+    def held(column: str) -> pl.Expr:
+        cell = pl.col(column)
+        one = cell.sort_by("occurred_at", "row_number").first() if name in _ADDED_TO else cell.last()
+        return one.over(key)
+
+    differs = pl.any_horizontal(pl.col(c).ne_missing(held(c)) for c in WALL[name] if c not in key)
+    reason = pl.format(f"{key[-1]}: row {{}} has the same id and other contents", held("row_number"))
     return rows.filter(again).select("at", differs=differs, reason=reason).filter("differs").drop("differs")
 
 

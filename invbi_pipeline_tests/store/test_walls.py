@@ -1,6 +1,6 @@
 """The wall: what fails goes to quarantine with its row and reason, the rest goes on, typed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -143,8 +143,6 @@ def test_times_are_read_in_the_spellings_that_platforms_use(text: str) -> None:
     ("name", "cell", "column"),
     [
         ("effects", {"units": "-2"}, "effect_id"),
-        ("movements", {"units": "5"}, "movement_id"),
-        ("movements", {"location_key": "2"}, "movement_id"),
         ("order_lines", {"quantity": "3"}, "line_id"),
     ],
 )
@@ -155,6 +153,22 @@ def test_of_one_id_with_two_contents_the_later_row_holds_and_the_other_is_put_as
 
     assert parsed.quarantine.select("row_number", "reason").rows() == [(1, f"{column}: row 2 has the same id and other contents")]
     assert parsed.rows["row_number"].to_list() == [2]
+
+
+@pytest.mark.parametrize("cell", [{"units": "5"}, {"location_key": "2"}, {"occurred_at": START + timedelta(hours=1)}])
+def test_of_a_movement_whose_id_was_used_again_the_first_holds_and_the_other_is_put_aside(cell: dict[str, Any]) -> None:
+    parsed = _parse("movements", {}, {**cell, "movement_id": "m"}, {"movement_id": "other"})
+
+    assert parsed.quarantine.select("row_number", "reason", "listing_key").rows() == [
+        (2, "movement_id: row 1 has the same id and other contents", "k")
+    ]
+    assert parsed.rows["row_number"].to_list() == [1, 3]
+
+
+def test_of_a_movement_whose_id_was_used_again_the_earlier_is_the_first_though_the_newest_stands_on_top() -> None:
+    parsed = _parse("movements", {"units": "5", "occurred_at": START + timedelta(hours=1)}, {})
+
+    assert parsed.rows["units"].to_list() == [4]
 
 
 def test_an_order_line_that_changed_while_it_was_read_is_no_contradiction() -> None:
