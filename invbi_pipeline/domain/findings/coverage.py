@@ -44,9 +44,10 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     """Return OVER: of the findings known so far (FINDINGS), those this run may resolve unless it sees them, and in what words.
 
     A point's trouble needs a judged look at that point and no push in flight; a system's needs its word; a listing's or a shelf's
-    needs that its system is believed; a push's needs a newer outcome. An end is `proven` where a correction sent since it opened,
-    or since the look that found it, was read back, the system is believed again, its rows came in whole or are old news, a person
-    or the platform took the number out of comparison, or a listing that belonged to nothing is mapped.
+    needs that its system is believed; a push's needs a newer outcome. An end is `proven` where a correction sent since it opened
+    was read back, the system is believed again, its rows came in whole or are old news, a person or the platform took the number
+    out of comparison, or a listing that belonged to nothing is mapped. What a correction sent since the look that found it had
+    mended before it was told of stays open for two runs, as other numbers of the same cause may be told of by then.
     """
     found = previous.select(
         "finding_id", "code", "system", "listing_key", "location", "sku", "opened_at", "last_seen", "evidence"
@@ -64,8 +65,9 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
     # a number lowered at the first look is told of once it is read back: both of these times are the platform's
     first = pl.col("evidence").str.json_path_match("$.found_at")
     found_at = first.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-    mended = (pl.col("mended_at") >= pl.col("opened_at")) | (pl.col("sent_at") >= found_at)
-    by_us = pl.col("code").is_in(BY_A_CORRECTION) & mended.fill_null(value=False)
+    by_one = pl.col("code").is_in(BY_A_CORRECTION)
+    since = by_one & (pl.col("mended_at") >= pl.col("opened_at")).fill_null(value=False)
+    by_us = since | (by_one & (pl.col("sent_at") >= found_at).fill_null(value=False))
     told = pl.col("finding_id").is_in(_by_word(found, inputs)["finding_id"].implode()) | (pl.col("code") == "bad_rows")
     mapped = _mapped(found, inputs.mappings.filter(pl.col("how").is_in(_SAID)))
     said = covered.select(
@@ -77,7 +79,7 @@ def over(previous: pl.DataFrame, inputs: FindingInputs, now: datetime) -> pl.Dat
         .when(pl.col("finding_id").is_in(mapped["finding_id"].implode()))
         .then(pl.lit(MAPPED))
         .otherwise(pl.lit(NO_LONGER_SEEN)),
-        proven=by_us | told,
+        proven=since | told,
     )
     return pl.concat([said, _unconfigured(found, inputs.feeds).join(said, on="finding_id", how="anti")]).sort("finding_id")
 
