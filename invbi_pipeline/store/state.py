@@ -80,11 +80,11 @@ class State:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open one transaction: committed at the end of the block, rolled back when it raises."""
-        with self._busy_when_locked(), self._engine.begin() as connection:
+        with self._busy_while_it_takes_nothing(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _busy_when_locked(self) -> Iterator[None]:
+    def _busy_while_it_takes_nothing(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as trouble:
@@ -95,7 +95,7 @@ class State:
     @contextmanager
     def _looking(self) -> Iterator[Connection]:
         """Open a connection on which every statement is committed by itself."""
-        with self._busy_when_locked(), self._engine.connect() as connection:
+        with self._busy_while_it_takes_nothing(), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager

@@ -189,7 +189,7 @@ class Memory:
         """Return all POINTS as they are once an outcome stands."""
         if self._thereafter is None or self._thereafter[0] is not outcome:
             things = outcome.part.things
-            named = self.points["listing_key"].is_in(things["listing_key"].unique().implode())
+            named = _named(self.points, things)
             namesakes = self.points.filter(named).join(things, on=_KEY[:2], how="anti")
             self._thereafter = outcome, pl.concat([self.points.filter(~named), namesakes, outcome.points])
         return self._thereafter[1]
@@ -240,7 +240,11 @@ def _by_system(said: Mapping[str, pl.DataFrame]) -> dict[str, staging.Staged]:
 
 def _near(frame: pl.DataFrame, things: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of these listings, and of others with the same key: a join of all would cost ten times as much."""
-    return frame.filter(pl.col("listing_key").is_in(things["listing_key"].unique().implode()))
+    return frame.filter(_named(frame, things))
+
+
+def _named(frame: pl.DataFrame, things: pl.DataFrame) -> pl.Series:
+    return frame["listing_key"].is_in(things["listing_key"].unique().implode())
 
 
 def _settled() -> pl.Expr:
