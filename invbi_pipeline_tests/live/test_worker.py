@@ -7,17 +7,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from invbi_pipeline.channels.protocol import Reading
 from invbi_pipeline.cli.bench.chaos.fuse import FusedWarehouse
+from invbi_pipeline.domain.frames import FEEDS, empty
 from invbi_pipeline.domain.words import Dataset
 from invbi_pipeline.errors import StoreBusy, Throttled, Unreachable
 from invbi_pipeline.flows.decision.equality import unequal
 from invbi_pipeline.flows.decision.turn import whole_turn
 from invbi_pipeline.live.metrics import Metrics
 from invbi_pipeline.live.worker import BatchDone, Worker
-from invbi_pipeline.store.inbox import Delivery
+from invbi_pipeline.live.worker.reading import Sweep
+from invbi_pipeline.store.inbox import DELIVERY_ROWS, Delivery
+from invbi_pipeline_tests.flows.scripted import START
 from invbi_pipeline_tests.flows.small_shop import SmallShop, small_shop
 from invbi_pipeline_tests.rehearsal import Fuse, Killed
 
@@ -381,6 +385,15 @@ def test_what_changed_before_a_system_was_first_read_or_before_the_last_look_was
     lines.append(line("new", "k3", shop.clock.now() + timedelta(minutes=1)))
     assert missed() == 2
     shop.ctx.state.close()
+
+
+@pytest.mark.parametrize(("before", "missed"), [({}, 0), ({Dataset.ORDERS: START}, 0), ({Dataset.STOCK: START}, 1)])
+def test_a_level_was_missed_only_where_the_stock_had_been_read_before(before: dict[str, datetime], missed: int) -> None:
+    point = {"system": "shop", "listing_key": "k0", "location": "soho"}
+    looks = pl.DataFrame([{**point, "quantity": 7, "changed_at": START}])
+    sweep = Sweep("shop", empty(FEEDS), pl.DataFrame(schema=DELIVERY_ROWS), before)
+    sweep.count({"observations": looks}, pl.DataFrame([{**point, "raw": 10}]), START + timedelta(hours=1))
+    assert sweep.missed_levels == missed
 
 
 def test_a_sweep_of_a_system_that_is_away_says_so(shop: SmallShop) -> None:
